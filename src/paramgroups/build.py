@@ -1,0 +1,99 @@
+"""A plan, a model and an optimizer class make an optimizer: audited, named, validated.
+
+Knows how to construct; what the groups are is the plan's work.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from paramgroups import hyperparameters
+from paramgroups.errors import CollidingArgumentError, HyperparameterValueError
+from paramgroups.params import Label, register
+from paramgroups.plan.rules import LayerDecay, Plan, Rule
+
+OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
+
+_SPELLED_OUT = 3  # a merged group names this many of its groups, and counts the others
+
+
+def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list[dict[str, Any]]:
+    """The parameters of `model` as a list of group dicts for the constructor of any optimizer, in one line.
+
+    Args:
+        model: whose parameters are grouped.
+        *rules: as for `Plan`.
+        **defaults: hyperparameters of every parameter, before any rule.
+
+    Raises:
+        PlanError: see its subclasses.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+        >>> made = torch.optim.AdamW(groups(net, Rule("1.*", weight_decay=0.0), lr=1e-3, weight_decay=0.1))
+        >>> [(group["name"], group["weight_decay"]) for group in made.param_groups]
+        [('default', 0.1), ('1', 0.0)]
+    """
+    return Plan(*rules, **defaults).on(model).param_groups()
+
+
+def build(
+    plan: Plan, model: nn.Module, optimizer_class: type[OptimizerT], *, merge: bool = False, **kwargs: Any
+) -> OptimizerT:
+    """An optimizer with the plan's groups; see `Plan.build`."""
+    for key, value in kwargs.items():
+        hyperparameters.check_name(key, "build", optimizer_class)
+        if key in plan.defaults:
+            raise CollidingArgumentError(key, plan.defaults[key], value)
+    defaults = plan.defaults | kwargs
+    grouping = Plan(*plan.rules, **defaults).on(model, optimizer_class)
+    dicts = grouping.param_groups()
+    labels = [Label(group.name, group.rules) for group in grouping.groups]
+    if merge:
+        dicts, labels = _merged(dicts, labels)
+    for own in dicts:
+        _try_values(optimizer_class, own, defaults)
+    optimizer = optimizer_class(dicts, **{key: hyperparameters.own_copy(value) for key, value in defaults.items()})
+    names = {param.parameter: param.name for param in grouping.params}
+    register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)])
+    for each in grouping.frozen:
+        each.param.parameter.requires_grad_(False)
+        each.param.parameter.grad = None
+    return optimizer
+
+
+def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Let the class itself judge a group's values: it checks only those given to its constructor."""
+    values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
+    try:
+        optimizer_class(group["params"][:1], **(defaults | values))
+    except ValueError as error:
+        where, allowed = f"group {group['name']!r}", f"accepted by {optimizer_class.__name__}, which says: {error}"
+        raise HyperparameterValueError("values", values, where, allowed) from error
+
+
+def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict[str, Any]], list[Label]]:
+    """Groups of equal values put into one, which every rule of each still finds."""
+    alike: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for index, group in enumerate(dicts):
+        values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
+        alike.setdefault(tuple((key, _exact(value)) for key, value in sorted(values.items())), []).append(index)
+    merged, merged_labels = [], []
+    for members in alike.values():
+        names = [labels[i].name for i in members]
+        left = len(names) - _SPELLED_OUT
+        name = "-and-".join(names[:_SPELLED_OUT] + ([f"{left}-more"] if left > 0 else []))
+        rules = dict.fromkeys(key for i in members for key in (*labels[i].rules, labels[i].name))
+        params = [parameter for i in members for parameter in dicts[i]["params"]]
+        merged.append({**dicts[members[0]], "params": params, "name": name})
+        merged_labels.append(Label(name, tuple(rules) if len(members) > 1 else labels[members[0]].rules))
+    return merged, merged_labels
+
+
+def _exact(value: Any) -> str:
+    """A value as text in which only equal values are alike."""
+    return repr(value.tolist()) if isinstance(value, Tensor) else repr(value)

@@ -1,0 +1,86 @@
+"""When an optimizer step really happened: a count that follows the optimizer's own hooks.
+
+Knows one optimizer's steps and loads; knows nothing of schedules or values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, final
+
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from paramgroups.errors import ClockError, ClockStalledError
+
+ClockKind: TypeAlias = Literal["optimizer", "manual"]
+
+
+@final
+class Clock:
+    """Counts updates: `step` of them have happened.
+
+    Args:
+        optimizer: whose steps are counted.
+        kind: `"optimizer"` counts its `step()` calls by their post-hook, so that accumulation, a step that a
+            GradScaler skipped or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
+        before: called before each optimizer step, and before a load.
+        after: called after each update that counts.
+        loaded: called after the optimizer's state was loaded.
+        stall_limit: how many calls of `checked` without an update between are too many.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        kind: ClockKind,
+        *,
+        before: Callable[[], None],
+        after: Callable[[], None],
+        loaded: Callable[[], None],
+        stall_limit: int,
+    ) -> None:
+        if kind not in {"optimizer", "manual"}:
+            raise ClockError(f"There is no clock {kind!r}.", "Choose clock='optimizer' or clock='manual'.")
+        self.step = 0
+        self.kind = kind
+        self.stall_limit = stall_limit
+        self._idle = 0
+        self._after = after
+        self._handles: list[RemovableHandle] = [
+            optimizer.register_step_pre_hook(lambda *_: before()),
+            optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
+            optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
+        ]
+        if kind == "optimizer":
+            self._handles.append(optimizer.register_step_post_hook(self._stepped))
+
+    def checked(self) -> None:
+        """Say that a training loop believes a step was made.
+
+        Raises:
+            ClockStalledError: it said so `stall_limit` times, and no step was made.
+        """
+        self._idle += 1
+        if self._idle >= self.stall_limit:
+            raise ClockStalledError(
+                f"scheduler.step() was called {self._idle:,} times, and the optimizer made no step between: "
+                f"the clock stands at {self.step:,}.",
+                "Is it another optimizer that steps, or an engine that hides its steps? Pass the optimizer that is "
+                "stepped, or let scheduler.step() move the clock: Scheduler(..., clock='manual').",
+            )
+
+    def advance(self) -> None:
+        """Count one update."""
+        self.step += 1
+        self._idle = 0
+        self._after()
+
+    def stop(self) -> None:
+        """Leave the optimizer alone."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _stepped(self, *_: Any) -> None:
+        self.advance()

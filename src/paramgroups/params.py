@@ -1,0 +1,233 @@
+"""A model's parameters as users name them, and which name each parameter of an optimizer bears.
+
+Knows torch modules and the wrappers around them; knows nothing of rules, groups of a plan or time.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from paramgroups.errors import EmptyModelError, InvalidNameError, ParameterNameError
+
+_GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_PARAMETRIZED = re.compile(r"(?:(?P<path>.*)\.)?parametrizations\.(?P<attribute>[^.]+)\.original\d*")
+_ALWAYS_WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+_WRAPPERS = {  # class name -> the attributes under which it holds the user's model
+    "DistributedDataParallel": ("module",),
+    "DataParallel": ("module",),
+    "FullyShardedDataParallel": ("module", "_fsdp_wrapped_module"),
+    "AveragedModel": ("module",),
+    "DeepSpeedEngine": ("module",),
+    "_FabricModule": ("_forward_module", "_original_module"),
+}
+
+
+@final
+@dataclass(frozen=True)
+class Site:
+    """One place where a parameter is used: its dotted name, the module that owns it there, and as what.
+
+    For a parametrized tensor (`0.parametrizations.weight.original`) that is the module it was taken from (`0`).
+    """
+
+    name: str
+    module: nn.Module = field(repr=False, compare=False)
+    module_path: str
+    attribute: str
+
+
+@final
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a model, seen by name. A tied parameter is one `Param` with several sites.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+        >>> param = named(model)[2]
+        >>> param.name, type(param.module).__name__, param.attribute, param.depth
+        ('1.weight', 'LayerNorm', 'weight', 1)
+    """
+
+    parameter: Tensor = field(repr=False, compare=False)
+    sites: tuple[Site, ...]
+
+    @property
+    def name(self) -> str:
+        """The name `model.named_parameters()` gives it, without any wrapper's prefix."""
+        return self.sites[0].name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name it bears: more than one where modules are tied."""
+        return tuple(site.name for site in self.sites)
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that owns it (the first of them, where it is tied)."""
+        return self.sites[0].module
+
+    @property
+    def module_path(self) -> str:
+        """Dotted path of the owning module; empty for the model itself."""
+        return self.sites[0].module_path
+
+    @property
+    def attribute(self) -> str:
+        """Its own name inside the owning module, such as `weight`."""
+        return self.sites[0].attribute
+
+    @property
+    def depth(self) -> int:
+        """How many modules lie between the model and the parameter: 0 for the model's own."""
+        return self.name.count(".")
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.parameter.ndim
+
+    @property
+    def numel(self) -> int:
+        """Number of elements."""
+        return self.parameter.numel()
+
+
+def named(model: nn.Module) -> tuple[Param, ...]:
+    """Every parameter of `model` once, in the order of `model.named_parameters()`, by its clean name.
+
+    Prefixes that DDP, FSDP, `torch.compile` and checkpoint wrappers put before names are left out.
+
+    Raises:
+        EmptyModelError: the model has no parameter.
+    """
+    modules = dict(model.named_modules(remove_duplicate=False))
+    clean = _clean_paths(modules)
+    sites: dict[Tensor, dict[str, Site]] = {}
+    for full_name, parameter in model.named_parameters(remove_duplicate=False):
+        path, _, attribute = full_name.rpartition(".")
+        prefix = clean.get(path, path)
+        name = f"{prefix}.{attribute}" if prefix else attribute
+        if "parametrizations." in full_name and (match := _PARAMETRIZED.fullmatch(full_name)):
+            path, attribute = match["path"] or "", match["attribute"]
+            prefix = clean.get(path, path)
+        sites.setdefault(parameter, {}).setdefault(name, Site(name, modules.get(path, model), prefix, attribute))
+    if not sites:
+        raise EmptyModelError(type(model).__name__)
+    return tuple(Param(parameter, tuple(found.values())) for parameter, found in sites.items())
+
+
+def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
+    """Module path -> the same path without the steps that lead through wrappers."""
+    clean = {"": ""}
+    for path in modules:
+        if path:
+            parent, _, step = path.rpartition(".")
+            before = clean[parent]
+            if step in _ALWAYS_WRAPPERS or step in _WRAPPERS.get(type(modules[parent]).__name__, ()):
+                clean[path] = before
+            else:
+                clean[path] = f"{before}.{step}" if before else step
+    return clean
+
+
+def check_group_name(name: object) -> None:
+    """Accept a name that can be a group's, and so a metric's or a file's.
+
+    Raises:
+        InvalidNameError: it cannot.
+    """
+    if not isinstance(name, str) or _GROUP_NAME.fullmatch(name) is None:
+        raise InvalidNameError(str(name))
+
+
+@final
+@dataclass(frozen=True)
+class Label:
+    """What a group is called, and the names of the rules that made it."""
+
+    name: str
+    rules: tuple[str, ...] = ()
+
+
+@final
+@dataclass
+class Names:
+    """The side table of one optimizer: parameter -> its name, and -> the label of its group."""
+
+    parameters: dict[Tensor, str] = field(default_factory=dict)
+    groups: dict[Tensor, Label] = field(default_factory=dict)
+
+
+_TABLES: weakref.WeakKeyDictionary[Optimizer, Names] = weakref.WeakKeyDictionary()
+
+
+def register(
+    optimizer: Optimizer, parameters: Mapping[Tensor, str], labels: Iterable[tuple[Iterable[Tensor], Label]]
+) -> None:
+    """Give names to an optimizer's parameters and groups; a later torch load does not take them away."""
+    known = _TABLES.get(optimizer)
+    if known is None:
+        known = _TABLES[optimizer] = Names()
+        optimizer.register_load_state_dict_post_hook(_mirror)
+    known.parameters = dict(parameters)
+    known.groups = {parameter: label for members, label in labels for parameter in members}
+    _mirror(optimizer)
+
+
+def names_of(optimizer: Optimizer) -> Names:
+    """The side table of `optimizer`; an empty one where nobody gave names."""
+    return _TABLES.get(optimizer) or Names()
+
+
+def labels(optimizer: Optimizer) -> list[Label]:
+    """The label of each group, in the order of `optimizer.param_groups`, names unique.
+
+    The side table comes first, then the group's own `"name"`, then its position: `group0`, `group1`, …
+    """
+    table = names_of(optimizer)
+    found: list[Label] = []
+    taken: set[str] = set()
+    for index, group in enumerate(optimizer.param_groups):
+        label = next((table.groups[p] for p in group["params"][:1] if p in table.groups), None)
+        label = label or Label(str(group.get("name") or f"group{index}"))
+        if label.name in taken:
+            label = Label(f"{label.name}-{index}", (label.name, *label.rules))
+        taken.add(label.name)
+        found.append(label)
+    return found
+
+
+def parameter_names(optimizer: Optimizer, group: Mapping[str, Any]) -> list[str] | None:
+    """The names of a group's parameters in order, or None where not all of them have one."""
+    table = names_of(optimizer).parameters
+    found = [table.get(parameter) for parameter in group["params"]]
+    named_ones = [name for name in found if name is not None]
+    return named_ones if len(named_ones) == len(found) else None
+
+
+def find(params: Iterable[Param], name: str) -> Param:
+    """The parameter that bears `name`, under any of its tied names.
+
+    Raises:
+        ParameterNameError: none does.
+    """
+    by_name = {each: param for param in params for each in param.names}
+    if name not in by_name:
+        raise ParameterNameError(name, list(by_name))
+    return by_name[name]
+
+
+def _mirror(optimizer: Optimizer) -> None:
+    """Write each group's name into the group, where users and loggers look for it."""
+    table = _TABLES[optimizer]
+    for group in optimizer.param_groups:
+        for parameter in group["params"][:1]:
+            if parameter in table.groups:
+                group["name"] = table.groups[parameter].name

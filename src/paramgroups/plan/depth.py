@@ -1,0 +1,123 @@
+"""How deep in the network a parameter lies: told by the user, or read from the names of the model's layers.
+
+Knows dotted names and containers; knows nothing of what is multiplied by depth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from paramgroups.errors import DepthError, did_you_mean
+from paramgroups.params import Param
+from paramgroups.selectors import EMBEDDINGS
+
+_WORDS = r"(?:layers?|blocks?|h|stages?|resblocks|resnets|cells?|units?)"
+_NUMBERED = re.compile(rf"(?P<stack>{_WORDS})(?P<number>\d+)")  # layer1, block3
+_STACK = re.compile(_WORDS)
+_HEAD = re.compile(r"(?:\w+_)?heads?\d*|fc|classifier|score|pooler|qa_outputs|output_projection")
+
+_Given = tuple[tuple[str, int], ...] | Callable[[Param], int] | None
+_Key = tuple[int, ...]  # place within the stack: (3,) of `blocks.3`, (1, 0) of `layer1.0`
+
+
+def layers(params: Sequence[Param], given: object = None) -> list[int]:
+    """The layer of each parameter, an int from 0 (nearest the input) without gaps when inferred.
+
+    Args:
+        params: the parameters, in the model's order.
+        given: None to infer; pairs of (glob, layer), the last match winning; or a function from `Param` to a layer.
+
+    Raises:
+        DepthError: no stack of layers, or two, was found; or what was given leaves a parameter out.
+    """
+    if given is None:
+        return _inferred(params)
+    if callable(given):
+        found = {param.name: given(param) for param in params}
+    else:
+        pairs: tuple[tuple[str, int], ...] = given  # type: ignore[assignment]  # LayerDecay keeps a mapping as pairs
+        for glob, _ in pairs:
+            if not any(fnmatchcase(name, glob) for param in params for name in param.names):
+                names = [param.name for param in params]
+                raise DepthError(
+                    f"the depth of {glob!r} was given, which matches no parameter. {did_you_mean(glob, names)}", {}
+                )
+        matches = {p.name: [d for glob, d in pairs if any(fnmatchcase(n, glob) for n in p.names)] for p in params}
+        missing = {name: "no depth" for name, depths in matches.items() if not depths}
+        if missing:
+            raise DepthError(f"the depths given leave out {len(missing)} of {len(params)} parameters", missing)
+        found = {name: depths[-1] for name, depths in matches.items()}
+    wrong = {
+        name: repr(depth)
+        for name, depth in found.items()
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0
+    }
+    if wrong:
+        raise DepthError("a depth must be an int of at least 0", wrong)
+    return list(found.values())
+
+
+def _inferred(params: Sequence[Param]) -> list[int]:
+    stacks: dict[str, dict[str, _Key]] = {}
+    for param in params:
+        place = _place(param)
+        if place is not None:
+            stacks.setdefault(place[0], {})[param.name] = place[1]
+    main = _main(params, stacks)
+    inside = stacks[main]
+    first = next(i for i, param in enumerate(params) if param.name in inside)
+    low, high = (-1,), (1 << 30,)
+    keys = [inside.get(p.name) or (low if _is_low(p, before=i < first) else high) for i, p in enumerate(params)]
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return [ranks[key] for key in keys]
+
+
+def _main(params: Sequence[Param], stacks: dict[str, dict[str, _Key]]) -> str:
+    """The one container that holds the network's layers."""
+    seen = {path: f"{len(set(keys.values()))} numbered layers" for path, keys in stacks.items()}
+    named = [path for path in stacks if _STACK.fullmatch(path.rpartition(".")[2])]
+    several = [path for path in stacks if len(set(stacks[path].values())) > 1]
+    candidates = [path for path in named if path in several] or several or named
+    if not candidates:
+        top = {param.name.partition(".")[0]: type(param.module).__name__ for param in params}
+        raise DepthError("no numbered stack of layers was found in the model", top)
+    if len(candidates) > 1 and "" not in candidates and not _holds_most(candidates, stacks):
+        raise DepthError(f"{len(candidates)} stacks of layers were found, and which is deeper cannot be told", seen)
+    return "" if "" in candidates else max(candidates, key=lambda path: len(set(stacks[path].values())))
+
+
+def _holds_most(candidates: Sequence[str], stacks: dict[str, dict[str, _Key]]) -> bool:
+    """Whether one of them is the body: named as features are, while the others are heads."""
+    bodies = [path for path in candidates if _HEAD.fullmatch(path.rpartition(".")[2]) is None]
+    heads = [path for path in candidates if path not in bodies]
+    return len(bodies) == 1 and all(len(set(stacks[bodies[0]].values())) >= len(set(stacks[h].values())) for h in heads)
+
+
+def _place(param: Param) -> tuple[str, _Key] | None:
+    """The path of the stack a parameter is in, and its place there; None where no name is numbered."""
+    steps = param.name.split(".")[:-1]
+    for i, step in enumerate(steps):
+        following = steps[i + 1 : i + 4]
+        path = ".".join(steps[:i])
+        if step.isdigit():
+            return path, (int(step), *_second(following))
+        numbered = _NUMBERED.fullmatch(step)
+        if numbered:
+            inner = (int(following[0]),) if following and following[0].isdigit() else ()
+            return f"{path}.{numbered['stack']}".lstrip("."), (int(numbered["number"]), *inner)
+    return None
+
+
+def _second(following: Sequence[str]) -> _Key:
+    """The inner number of `layers.0.blocks.1`: a stage of blocks is as deep as its blocks."""
+    inner = len(following) > 1 and _STACK.fullmatch(following[0]) and following[1].isdigit()
+    return (int(following[1]),) if inner else ()
+
+
+def _is_low(param: Param, *, before: bool) -> bool:
+    """Whether a parameter outside the stack belongs below it: embeddings do, heads do not, else as defined."""
+    if EMBEDDINGS(param):
+        return True
+    return before and not any(_HEAD.fullmatch(step) for step in param.name.split("."))

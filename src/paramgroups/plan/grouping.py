@@ -1,0 +1,216 @@
+"""What a plan comes to on one model: named groups, what is frozen and why, and how each value came about.
+
+Knows the cascade's results and shows them; knows nothing of optimizers but their hyperparameters' names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from torch import nn
+from torch.optim import Optimizer
+
+from paramgroups import hyperparameters
+from paramgroups.params import Param, find, named
+from paramgroups.plan import audit
+from paramgroups.plan.cascade import Contribution, match, resolve
+from paramgroups.plan.rules import Plan, Times
+from paramgroups.tables import Table, show, struck
+
+
+@final
+@dataclass(frozen=True)
+class Group:
+    """Parameters to which the same rules contributed, and the values they share."""
+
+    name: str
+    rules: tuple[str, ...]
+    params: tuple[Param, ...] = field(repr=False)
+    history: Mapping[str, tuple[Contribution, ...]] = field(repr=False)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Name -> value, as resolved."""
+        return {key: steps[-1].result for key, steps in self.history.items()}
+
+    @property
+    def numel(self) -> int:
+        """Number of elements."""
+        return sum(param.numel for param in self.params)
+
+
+@final
+@dataclass(frozen=True)
+class Frozen:
+    """A parameter that is in no group, and why: `frozen by rule 'stem'` or `frozen by the model`."""
+
+    param: Param
+    reason: str
+
+
+@final
+@dataclass(frozen=True)
+class Grouping:
+    """Every parameter of a model in exactly one group, or frozen and in none; made by `Plan.on`. Prints as a table.
+
+    Example:
+        >>> model = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+        >>> grouping = Plan(Rule("head.*", lr=Times(10)), Rule("*.bias", frozen=True), lr=0.01).on(model)
+        >>> [(group.name, group.hyperparameters) for group in grouping.groups]
+        [('default', {'lr': 0.01}), ('head', {'lr': 0.1})]
+        >>> [frozen.reason for frozen in grouping.frozen]
+        ["frozen by rule 'bias'", "frozen by rule 'bias'"]
+    """
+
+    plan: Plan
+    groups: tuple[Group, ...]
+    frozen: tuple[Frozen, ...]
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """Every parameter of the model, those of the groups first."""
+        return tuple(p for group in self.groups for p in group.params) + tuple(each.param for each in self.frozen)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups as a list of dicts, for the constructor of any optimizer; no two share a tensor value."""
+        return [
+            {
+                "params": [param.parameter for param in group.params],
+                "name": group.name,
+                **{key: hyperparameters.own_copy(value) for key, value in group.hyperparameters.items()},
+            }
+            for group in self.groups
+        ]
+
+    def group_of(self, name: str) -> str | None:
+        """The name of the group that holds the parameter `name`, None where it is frozen.
+
+        Raises:
+            ParameterNameError: the model has no such parameter.
+        """
+        param = find(self.params, name)
+        return next((group.name for group in self.groups if param in group.params), None)
+
+    def explain(self, name: str) -> Table:
+        """How each hyperparameter of one parameter came about: its value, then each contribution, in order.
+
+        Contributions that something later replaced are struck out.
+
+        Raises:
+            ParameterNameError: the model has no such parameter.
+
+        Example:
+            >>> model = nn.ModuleDict({"head": nn.Linear(2, 2)})
+            >>> print(Plan(Rule("head.*", lr=Times(10)), lr=0.01).on(model).explain("head.bias"))
+            head.bias: 2 elements in group head
+            hyperparameter  value  given     by
+            lr                0.1
+                                   0.01      plan default
+                                   × 10      Rule('head.*', lr=Times(10))
+        """
+        param = find(self.params, name)
+        tied = f", tied with {', '.join(param.names[1:])}" if len(param.names) > 1 else ""
+        title = f"{param.name}: {param.numel:,} elements{tied}"
+        columns = ("hyperparameter", "value", "given", "by")
+        for each in self.frozen:
+            if each.param is param:
+                return Table(columns, (), f"{title}, {each.reason}")
+        group = next(group for group in self.groups if param in group.params)
+        rows: list[tuple[str, ...]] = []
+        for key, steps in group.history.items():
+            rows.append((key, show(steps[-1].result), "", ""))
+            for step in steps:
+                times = isinstance(step.given, Times)
+                given = f"× {show(step.given.factor)}" if times else show(step.given)
+                rows.append(("", "", struck(given) if step.overridden else given, step.source))
+        return Table(columns, tuple(rows), f"{title} in group {group.name}")
+
+    def diff(self, other: Grouping) -> Table:
+        """What is different in `other`: parameters that are in another group, and values that changed.
+
+        Example:
+            >>> model = nn.ModuleDict({"head": nn.Linear(2, 2)})
+            >>> before = Plan(lr=0.01).on(model)
+            >>> print(before.diff(Plan(Rule("*.bias", name="bias", lr=0.02), lr=0.01).on(model)))
+            parameter  group           changes
+            head.bias  default → bias  lr: 0.01 → 0.02
+        """
+        mine, theirs = self._by_parameter(), other._by_parameter()
+        rows = []
+        for name in dict.fromkeys([*mine, *theirs]):
+            (group, values), (new_group, new_values) = mine.get(name, _ABSENT), theirs.get(name, _ABSENT)
+            changes = [
+                f"{key}: {show(values.get(key, '—'))} → {show(new_values.get(key, '—'))}"
+                for key in dict.fromkeys([*values, *new_values])
+                if show(values.get(key, "—")) != show(new_values.get(key, "—"))
+            ]
+            if group != new_group or changes:
+                moved = group if group == new_group else f"{group} → {new_group}"
+                rows.append((name, moved, ", ".join(changes)))
+        return Table(("parameter", "group", "changes"), tuple(rows), "" if rows else "The groupings are equal.")
+
+    def table(self) -> Table:
+        """One row a group (name, tensors, elements, share of the model, values), then what is frozen, and why."""
+        total = max(1, sum(param.numel for param in self.params))
+        keys = list(dict.fromkeys(key for group in self.groups for key in group.hyperparameters))
+        rows = [
+            (
+                group.name,
+                *_size(group.params, total),
+                *(show(group.hyperparameters[key]) if key in group.hyperparameters else "—" for key in keys),
+            )
+            for group in self.groups
+        ]
+        for reason in dict.fromkeys(each.reason for each in self.frozen):
+            params = tuple(each.param for each in self.frozen if each.reason == reason)
+            rows.append((reason, *_size(params, total), *("—" for _ in keys)))
+        return Table(("group", "tensors", "elements", "share", *keys), tuple(rows))
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __rich__(self) -> Any:
+        return self.table().__rich__()
+
+    def _by_parameter(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        found = {p.name: (group.name, group.hyperparameters) for group in self.groups for p in group.params}
+        return found | {each.param.name: (each.reason, {}) for each in self.frozen}
+
+
+_ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
+
+
+def group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None = None) -> Grouping:
+    """The grouping that `plan` comes to on `model`; see `Plan.on`."""
+    params = named(model)
+    audit.check_names(plan, optimizer_class)
+    matches = match(plan, params)
+    audit.check_matches(plan, matches, params)
+    defaults = {} if optimizer_class is None else hyperparameters.of_class(optimizer_class)
+    class_defaults = {key: value for key, value in defaults.items() if value is not hyperparameters.REQUIRED}
+    groups: dict[tuple[str, ...], tuple[list[Param], Mapping[str, tuple[Contribution, ...]]]] = {}
+    frozen = []
+    for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
+        if resolved.frozen is not None:
+            frozen.append(Frozen(param, f"frozen by rule {resolved.frozen!r}"))
+        elif not param.parameter.requires_grad:
+            frozen.append(Frozen(param, "frozen by the model"))
+        else:
+            groups.setdefault(resolved.rules, ([], resolved.history))[0].append(param)
+    audit.check_groups(list(groups), [each.reason for each in frozen])
+    made = tuple(
+        Group(".".join(rules) or "default", rules, tuple(members), history)
+        for rules, (members, history) in groups.items()
+    )
+    for each in made:
+        hyperparameters_in = each.hyperparameters
+        for key, value in hyperparameters_in.items():
+            hyperparameters.check_value(key, value, f"group {each.name!r}")
+    return Grouping(plan, made, tuple(frozen))
+
+
+def _size(params: tuple[Param, ...], total: int) -> tuple[str, str, str]:
+    elements = sum(param.numel for param in params)
+    return f"{len(params):,}", f"{elements:,}", f"{elements / total:.1%}"

@@ -1,0 +1,336 @@
+"""What a user writes: rules that give hyperparameters to selected parameters, and the plan they make together.
+
+Knows how rules are written and checked one by one; what they come to on a model is the cascade's work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+from torch import nn
+from torch.optim import Optimizer
+
+from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError
+from paramgroups.hyperparameters import RESERVED, check_value
+from paramgroups.params import Param, check_group_name
+from paramgroups.selectors import ALL, Named, Selector, selector
+
+if TYPE_CHECKING:
+    from paramgroups.plan.grouping import Grouping
+
+Depth: TypeAlias = Mapping[str, int] | Callable[[Param], int]
+"""How a user gives depths: globs over parameter names, or a function."""
+
+
+@final
+@dataclass(frozen=True)
+class Times:
+    """Multiplies the value that stands, instead of replacing it.
+
+    Args:
+        factor: a finite number of at least 0.
+
+    Raises:
+        HyperparameterValueError: `factor` is not.
+
+    Example:
+        >>> Rule("backbone.*", lr=Times(0.1))
+        Rule('backbone.*', lr=Times(0.1))
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.factor, bool) or not isinstance(self.factor, (int, float)):
+            raise HyperparameterValueError("factor", self.factor, "Times", "a number")
+        if not math.isfinite(self.factor) or self.factor < 0:
+            raise HyperparameterValueError("factor", self.factor, "Times", "a finite number of at least 0")
+
+    def __repr__(self) -> str:
+        return f"Times({self.factor!r})"
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Rule:
+    """Gives hyperparameters to the parameters that `select` selects.
+
+    Every rule that matches contributes, in the order of the plan; see `Plan`.
+
+    Args:
+        select: a selector, or a glob over whole dotted parameter names.
+        name: what its groups are called; letters, digits, `_`, `.` and `-`. From the selector where absent.
+        frozen: leave the parameters out of every group, and do not train them.
+        optional: matching nothing is no mistake.
+        **hyperparameters: a value replaces what stands, `Times(factor)` multiplies it.
+
+    Raises:
+        EmptyRuleError: it says nothing.
+        InvalidNameError: `name` could not be used as a metric name.
+        HyperparameterValueError: a value that no optimizer could use.
+
+    Example:
+        >>> Rule("head.*", lr=1e-3, name="head")
+        Rule('head.*', name='head', lr=0.001)
+    """
+
+    select: Selector
+    name: str | None
+    frozen: bool
+    optional: bool
+    values: tuple[tuple[str, Any], ...]
+
+    def __init__(
+        self,
+        select: Selector | str,
+        *,
+        name: str | None = None,
+        frozen: bool = False,
+        optional: bool = False,
+        **hyperparameters: Any,
+    ) -> None:
+        for field, value in (
+            ("select", selector(select)),
+            ("name", name),
+            ("frozen", frozen),
+            ("optional", optional),
+            ("values", tuple(sorted((key, plain(value)) for key, value in hyperparameters.items()))),
+        ):
+            object.__setattr__(self, field, value)
+        if name is not None:
+            check_group_name(name)
+        check_values(hyperparameters, repr(self))
+        if frozen and hyperparameters:
+            given = ", ".join(hyperparameters)
+            raise HyperparameterValueError("frozen", True, repr(self), f"alone: what is frozen has no {given}")
+        if not frozen and not hyperparameters and name is None:
+            raise EmptyRuleError(repr(self))
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What it gives, by name."""
+        return dict(self.values)
+
+    @property
+    def label(self) -> str:
+        """Its name, or one made from its selector."""
+        return self.name or self.select.label
+
+    def __repr__(self) -> str:
+        words: dict[str, Any] = {}
+        if self.name is not None:
+            words["name"] = self.name
+        words |= {key: True for key in ("frozen", "optional") if getattr(self, key)}
+        return f"Rule({', '.join([select_code(self.select), *_keywords(words | self.hyperparameters)])})"
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LayerDecay:
+    """Multiplies a hyperparameter layer by layer: the top layer by 1, each one below by `decay` once more.
+
+        factor(layer) = max(min_scale, decay ** (top - layer))
+
+    Layers are numbered from the input: embeddings and stem 0, then the blocks, then what follows them. Clark et al.
+    (2020), ELECTRA, arXiv:2003.10555, sec. 3.2; the factor is timm's `param_groups_layer_decay`, but it is in the
+    group's own value, so that it works with any scheduler.
+
+    Args:
+        decay: factor from one layer to the next below, in (0, 1].
+        depth: None to infer the layers; else a mapping from globs over parameter names to layers (a later entry
+            wins), or a function from `Param` to a layer: an int of at least 0.
+        select: which parameters it applies to.
+        min_scale: the smallest factor, in [0, 1].
+        hyperparameter: what it multiplies.
+
+    Raises:
+        HyperparameterValueError: `decay` or `min_scale` is out of range.
+
+    Example:
+        >>> LayerDecay(0.75)
+        LayerDecay(0.75)
+    """
+
+    decay: float
+    depth: Depth | None
+    select: Selector
+    min_scale: float
+    hyperparameter: str
+
+    def __init__(
+        self,
+        decay: float,
+        depth: Depth | None = None,
+        *,
+        select: Selector | str = ALL,
+        min_scale: float = 0.0,
+        hyperparameter: str = "lr",
+    ) -> None:
+        for field, value in (
+            ("decay", decay),
+            ("depth", tuple(depth.items()) if isinstance(depth, Mapping) else depth),
+            ("select", selector(select)),
+            ("min_scale", min_scale),
+            ("hyperparameter", hyperparameter),
+        ):
+            object.__setattr__(self, field, value)
+        if not (isinstance(decay, (int, float)) and 0 < decay <= 1):
+            raise HyperparameterValueError("decay", decay, "LayerDecay", "a number in (0, 1]")
+        if not (isinstance(min_scale, (int, float)) and 0 <= min_scale <= 1):
+            raise HyperparameterValueError("min_scale", min_scale, "LayerDecay", "a number in [0, 1]")
+
+    def scale(self, layer: int, top: int) -> float:
+        """The factor of `layer` where the highest is `top`."""
+        return max(self.min_scale, float(self.decay) ** (top - layer))
+
+    def __repr__(self) -> str:
+        depth = dict(self.depth) if isinstance(self.depth, tuple) else self.depth
+        words: dict[str, Any] = {}
+        if depth is not None:
+            words["depth"] = _Code(getattr(depth, "__qualname__", repr(depth)))
+        if self.select != ALL:
+            words["select"] = _Code(select_code(self.select))
+        if self.min_scale:
+            words["min_scale"] = self.min_scale
+        if self.hyperparameter != "lr":
+            words["hyperparameter"] = self.hyperparameter
+        return f"LayerDecay({', '.join([repr(self.decay), *_keywords(words)])})"
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Plan:
+    """Rules in order, over defaults that hold for every parameter.
+
+    Rules work as style sheets do: every rule that matches contributes, in order; each hyperparameter is resolved on
+    its own; a value replaces what stands, a `Times` multiplies it.
+
+    Args:
+        *rules: `Rule` and `LayerDecay`, in order.
+        **defaults: hyperparameters of every parameter, before any rule.
+
+    Raises:
+        DuplicateNameError: two rules were given one name.
+        HyperparameterValueError: a default that no optimizer could use.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+        >>> plan = Plan(Rule("*.bias", weight_decay=0.0), Rule("1.*", lr=Times(10)), lr=1e-3, weight_decay=0.1)
+        >>> print(plan.on(model))
+        group   tensors  elements  share   lr  weight_decay
+        default       1        16  57.1%  0.001        0.1
+    """
+
+    rules: tuple[Rule | LayerDecay, ...]
+    values: tuple[tuple[str, Any], ...]
+
+    def __init__(self, *rules: Rule | LayerDecay, **defaults: Any) -> None:
+        for rule in rules:
+            if not isinstance(rule, (Rule, LayerDecay)):
+                raise TypeError(f"{rule!r} is no rule.\nWrite Plan(Rule('head.*', lr=1e-3), ..., lr=1e-4).")
+        object.__setattr__(self, "rules", rules)
+        object.__setattr__(self, "values", tuple(sorted((key, plain(value)) for key, value in defaults.items())))
+        check_values(defaults, "the plan's defaults")
+        scaled = [key for key, value in defaults.items() if isinstance(value, Times)]
+        if scaled:
+            where, allowed = "the plan's defaults", "a value: a default has nothing below it to multiply"
+            raise HyperparameterValueError(scaled[0], defaults[scaled[0]], where, allowed)
+        owners: dict[str, Rule] = {}
+        for rule in rules:
+            if isinstance(rule, Rule) and rule.name is not None and owners.setdefault(rule.name, rule) is not rule:
+                raise DuplicateNameError(rule.name, [repr(owners[rule.name]), repr(rule)])
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The hyperparameters of every parameter, by name."""
+        return dict(self.values)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each rule, all different: its own, or its selector's with `-2`, `-3`, … where that is taken."""
+        taken = {rule.name for rule in self.rules if isinstance(rule, Rule)}
+        found = []
+        for rule in self.rules:
+            label = rule.label if isinstance(rule, Rule) else "layer"
+            if not (isinstance(rule, Rule) and rule.name):
+                wanted, count = label, 1
+                while label in taken:
+                    count += 1
+                    label = f"{wanted}-{count}"
+            taken.add(label)
+            found.append(label)
+        return tuple(found)
+
+    def on(self, model: nn.Module, optimizer_class: type[Optimizer] | None = None) -> Grouping:
+        """What the plan comes to on `model`, whose parameters are left as they are.
+
+        Args:
+            model: any module, on the meta device too; wrappers (DDP, FSDP, `torch.compile`) are looked through.
+            optimizer_class: its hyperparameters are those allowed, its defaults what a `Times` may multiply.
+
+        Raises:
+            PlanError: see its subclasses; each names the rule, the parameter and what to do.
+        """
+        from paramgroups.plan.grouping import group
+
+        return group(self, model, optimizer_class)
+
+    def build(self, model: nn.Module, optimizer_class: type[Optimizer], *, merge: bool = False, **kwargs: Any) -> Any:
+        """An optimizer over `model` with these groups, named; frozen parameters are frozen.
+
+        Args:
+            model: whose parameters are grouped.
+            optimizer_class: any subclass of `torch.optim.Optimizer`.
+            merge: put groups of equal values into one, for optimizers that pay for each group.
+            **kwargs: further arguments of the class, such as `fused=True`.
+
+        Raises:
+            PlanError: see its subclasses; the model and its parameters are then unchanged.
+        """
+        from paramgroups.build import build
+
+        return build(self, model, optimizer_class, merge=merge, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Plan({', '.join([*map(repr, self.rules), *_keywords(self.defaults)])})"
+
+
+def plain(value: Any) -> Any:
+    """A value as Python writes it: lists become tuples, numpy scalars numbers."""
+    if isinstance(value, (list, tuple)):
+        return tuple(plain(item) for item in value)
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
+
+
+def check_values(values: Mapping[str, Any], where: str) -> None:
+    """Accept hyperparameters that some optimizer could use.
+
+    Raises:
+        HyperparameterValueError: one could not be used by any.
+    """
+    for key, value in values.items():
+        if key in RESERVED:
+            raise HyperparameterValueError(key, value, where, "left out: groups are filled by the plan")
+        if not isinstance(value, Times):
+            check_value(key, plain(value), where)
+
+
+def select_code(select: Selector) -> str:
+    """A selector as it is written in a rule: a single glob as a plain string."""
+    return repr(select.globs[0]) if isinstance(select, Named) and len(select.globs) == 1 else repr(select)
+
+
+class _Code(str):
+    """Text whose repr is itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _keywords(words: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value!r}" for key, value in words.items()]
