@@ -22,12 +22,15 @@ class Clock:
 
     Args:
         optimizer: whose steps are counted.
-        kind: `"optimizer"` counts its `step()` calls by their post-hook, so that accumulation, a step that a
-            GradScaler skipped or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
-        before: called before each optimizer step, and before a load.
+        kind: `"optimizer"` counts its `step()` calls by their hooks, so that accumulation, a step that a GradScaler
+            skipped or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
+        before: called before each real step, and before a load.
         after: called after each update that counts.
         loaded: called after the optimizer's state was loaded.
         stall_limit: how many calls of `checked` without an update between are too many.
+
+    Raises:
+        ClockError: there is no such kind of clock.
     """
 
     def __init__(
@@ -46,14 +49,15 @@ class Clock:
         self.kind = kind
         self.stall_limit = stall_limit
         self._idle = 0
+        self._initialising = False
+        self._before = before
         self._after = after
         self._handles: list[RemovableHandle] = [
-            optimizer.register_step_pre_hook(lambda *_: before()),
+            optimizer.register_step_pre_hook(self._stepping),
+            optimizer.register_step_post_hook(self._stepped),
             optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
             optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
         ]
-        if kind == "optimizer":
-            self._handles.append(optimizer.register_step_post_hook(self._stepped))
 
     def checked(self) -> None:
         """Say that a training loop believes a step was made.
@@ -82,5 +86,25 @@ class Clock:
             handle.remove()
         self._handles.clear()
 
+    def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
+        self._initialising = _only_makes_state(optimizer)
+        if not self._initialising:
+            self._before()
+
     def _stepped(self, *_: Any) -> None:
-        self.advance()
+        if self.kind == "optimizer" and not self._initialising:
+            self.advance()
+
+
+def _only_makes_state(optimizer: Optimizer) -> bool:
+    """Whether a step about to be made is torch.distributed.checkpoint's, which only wants the state to exist.
+
+    It sets every lr to 0 and every gradient to exact zeros first. A warm-up from 0 is told apart by its gradients.
+    """
+    if optimizer.state:
+        return False
+    for group in optimizer.param_groups:
+        if group.get("lr", 1.0) != 0.0:
+            return False
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return bool(grads) and not any(bool(grad.any()) for grad in grads)

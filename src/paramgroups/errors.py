@@ -38,6 +38,8 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   └── StateMismatchError (ValueError)
     ├── ExpressionError (ValueError)        text that is not an expression of ours
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
+    ├── DataError (ValueError)              files or tensors that are no data to train on
+    ├── RunError (RuntimeError)             a run that cannot start or go on
     └── MissingExtraError (ImportError)     an optional dependency that is absent
 
 Facts are fields; the text is made in `__str__`, in three parts: what happened, where (by name), what to do.
@@ -568,6 +570,44 @@ class ExpressionError(ParamGroupsError, ValueError):
     def __str__(self) -> str:
         where = f" (column {self.column})" if self.column else ""
         return "\n".join(filter(None, (f"{self.text!r} cannot be read{where}: {self.problem}.", self.hint)))
+
+
+@dataclass(eq=False, repr=False)
+class RecipeError(ParamGroupsError, ValueError):
+    """A recipe with mistakes, all of them. Fields: `source` (its file or name), `problems` (path, message)."""
+
+    source: str
+    problems: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        lines = [f"{path}: {message}" if path else message for path, message in self.problems]
+        if len(lines) == 1:
+            return f"{self.source}: {lines[0]}"
+        each = "\n".join("  " + line.replace("\n", "\n    ") for line in lines)
+        return f"{self.source} has {len(lines)} mistakes.\n{each}"
+
+
+@dataclass(eq=False, repr=False)
+class DataError(ParamGroupsError, ValueError):
+    """Files or tensors that are no data to train on. Fields: `where`, `problem`, `remedy`."""
+
+    where: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.problem}.\n{self.remedy}"
+
+
+@dataclass(eq=False, repr=False)
+class RunError(ParamGroupsError, RuntimeError):
+    """A run that cannot start or go on. Fields: `problem`, `remedy`."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.remedy}"
 
 
 @dataclass(eq=False, repr=False)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import MutableMapping, Sequence
-from typing import Any, final
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from paramgroups.errors import EditError, ScheduledValueError
 from paramgroups.hyperparameters import range_of, read, split, write
 from paramgroups.journal import Edit, Entry, Override, Rebase
 from paramgroups.schedules import Schedule
+
+Groups: TypeAlias = Sequence[MutableMapping[str, Any]]
+"""An optimizer's `param_groups`."""
 
 _BLOCK = 256  # steps evaluated at once, so that a tick is a look into a list
 _PROBES = 512  # steps at which a schedule is tried before it drives anything
@@ -132,6 +137,14 @@ class Lane:
         else:
             self._end_overrides(entry.step)
 
+    def after(self, bases: Mapping[str, float], entries: Iterable[Entry]) -> Lane:
+        """The same lane with the base and the entries of a group's past."""
+        lane = Lane(self.group, self.path, self.course, bases.get(self.path, self.first_base))
+        for entry in entries:
+            if entry.hyperparameter == self.path:
+                lane.add(replace(entry, group=self.group))
+        return lane
+
     def edited(self, step: int, value: float) -> Edit | Override:
         """The entry that a value written by hand before update `step` comes to.
 
@@ -155,8 +168,10 @@ class Lane:
             ScheduledValueError: one of its values is none the hyperparameter could have.
         """
         steps = np.unique(np.linspace(0, last, _PROBES).astype(np.int64))
+        values = self.values(steps)
         allowed = range_of(self.path)
-        for step, value in zip(steps.tolist(), self.values(steps).tolist(), strict=True):
+        for index in {int(values.argmin()), int(values.argmax())}:
+            value, step = float(values[index]), int(steps[index])
             if value not in allowed:
                 schedule = repr(self.course.schedule)
                 raise ScheduledValueError(self.name, schedule, step, value, self.base_at(step), str(allowed))
@@ -179,29 +194,38 @@ class Lane:
 
 @final
 class Bank:
-    """Lanes on one hyperparameter that share a course: read, compared and written together."""
+    """Lanes on one hyperparameter that share a course: read, compared and written together.
 
-    def __init__(self, lanes: Sequence[Lane], groups: Sequence[MutableMapping[str, Any]]) -> None:
+    Args:
+        lanes: at least one, all of one course and hyperparameter.
+        indices: for each lane where its group stands in `param_groups`.
+        groups: `optimizer.param_groups`. It is handed over at every use, because its dicts may be replaced.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], indices: Sequence[int], groups: Groups) -> None:
         self.lanes = list(lanes)
-        self._groups = list(groups)
+        self._indices = None if list(indices) == list(range(len(groups))) else list(indices)
         self._course = lanes[0].course
         self._path = lanes[0].path
         name, index = split(self._path)
-        self._plain = index is None and all(type(group[name]) in {float, int} for group in groups)
+        self._plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
+        self._value_in = itemgetter(name)
         self._bases = np.array([lane.base for lane in lanes])
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
-        self._last = self._read()
+        self._last = self._read(groups)
 
-    def edits(self) -> list[tuple[Lane, float, float]]:
-        """The lanes whose value was changed since it was last written: lane, what stands there, what was written."""
-        live = self._read()
+    def edits(self, groups: Groups) -> list[tuple[Lane, float, float]]:
+        """The lanes whose value is not what was last written: lane, what stands there, what was written."""
+        live = self._read(groups)
         if live == self._last:
             return []
-        found = [(a, b, c) for a, b, c in zip(self.lanes, live, self._last, strict=True) if b != c]
+        found = [
+            (lane, float(now), was) for lane, now, was in zip(self.lanes, live, self._last, strict=True) if now != was
+        ]
         self._last = live
         return found
 
-    def write(self, step: int) -> None:
+    def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
         if self._course.affine:
             factor, offset = self._course.line(step)
@@ -210,18 +234,21 @@ class Bank:
             values = [self._course.value(step, base) for base in self._bases.tolist()]
         for index, lane in self._changed:
             values[index] = lane.value(step)
+        path = self._path
         if self._plain:
-            path = self._path
-            for group, value in zip(self._groups, values, strict=True):
+            for group, value in zip(self._own(groups), values, strict=True):
                 group[path] = value
             self._last = values
         else:
-            for group, value in zip(self._groups, values, strict=True):
-                write(group, self._path, value)
-            self._last = self._read()
+            for group, value in zip(self._own(groups), values, strict=True):
+                write(group, path, value)
+            self._last = self._read(groups)
 
-    def _read(self) -> list[float]:
+    def _own(self, groups: Groups) -> Groups:
+        return groups if self._indices is None else [groups[index] for index in self._indices]
+
+    def _read(self, groups: Groups) -> list[float]:
+        own = groups if self._indices is None else self._own(groups)
         if self._plain:
-            path = self._path
-            return [group[path] for group in self._groups]
-        return [read(group, self._path) for group in self._groups]
+            return list(map(self._value_in, own))
+        return [read(group, self._path) for group in own]

@@ -146,7 +146,7 @@ class Piecewise(Table):
 
     def __init__(
         self,
-        points: Mapping[Any, Level] | Iterable[tuple[Duration, Level]],
+        points: Mapping[Any, Any] | Iterable[tuple[Duration, Level]],  # a dict of mixed levels is dict[_, object]
         interpolation: Literal["linear", "constant"] = "linear",
     ) -> None:
         object.__setattr__(self, "points", _as_points(points))

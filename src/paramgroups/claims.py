@@ -1,0 +1,99 @@
+"""Which schedule drives which hyperparameter of which group: what a user wrote, put on an optimizer's groups.
+
+Knows names, globs and groups; knows no time. An optimizer may have several schedulers where their claims are disjoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from paramgroups.errors import HyperparameterValueError, UnknownHyperparameterError, nearest
+from paramgroups.hyperparameters import RESERVED, own_copy, split
+from paramgroups.lanes import Course, Lane
+from paramgroups.params import labels
+from paramgroups.schedules import Horizon, Schedule
+from paramgroups.views import lookup
+
+Schedules: TypeAlias = Mapping[str, Mapping[str, Schedule | None]]
+"""Group (its name, a rule's name or a glob) -> hyperparameter -> schedule; None leaves it alone."""
+
+Courses: TypeAlias = list[tuple[str | None, dict[str, Course | None]]]
+"""The same in the order in which they apply, resolved; for None instead of a name, every group that has it."""
+
+
+def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Courses:
+    """The courses of what a user wrote, keywords first, since the mapping wins over them.
+
+    Raises:
+        TypeError: what is given is no schedule.
+        ScheduleError: a duration cannot be resolved.
+    """
+    found: Courses = []
+    for key, own in [(None, keywords), *schedules.items()]:
+        courses = {path: None if given is None else Course(_whole(path, given, horizon)) for path, given in own.items()}
+        if courses:
+            found.append((key, courses))
+    return found
+
+
+def lanes_for(optimizer: Optimizer, courses: Courses) -> list[list[Lane]]:
+    """For each group of the optimizer a lane for each hyperparameter that is driven, its base what stands there now.
+
+    Raises:
+        GroupNameError: no group is called so.
+        UnknownHyperparameterError: none of the groups has the hyperparameter.
+        HyperparameterValueError: what is to be driven is no number.
+    """
+    groups = optimizer.param_groups
+    wanted: list[dict[str, Course | None]] = [{} for _ in groups]
+    for key, own in courses:
+        selected: Sequence[int] = range(len(groups)) if key is None else lookup(optimizer, key)
+        for path, course in own.items():
+            name = split(path)[0]
+            having = [index for index in selected if name in groups[index] and name not in RESERVED]
+            if not having:
+                known = sorted({key for group in groups for key in group} - RESERVED)
+                where = "the scheduler" if key is None else f"the scheduler's {key!r}"
+                raise UnknownHyperparameterError(path, where, type(optimizer).__name__, nearest(name, known), known)
+            for index in having:
+                wanted[index][path] = course
+    return [
+        [Lane(label.name, path, course, _base(group, path, label.name)) for path, course in own.items() if course]
+        for label, group, own in zip(labels(optimizer), groups, wanted, strict=True)
+    ]
+
+
+def separate(optimizer: Optimizer, lanes: Iterable[Iterable[Lane]]) -> None:
+    """Give each group a tensor of its own for what is driven: torch shares a default tensor between all of them."""
+    seen: set[int] = set()
+    for group, own in zip(optimizer.param_groups, lanes, strict=True):
+        for name in {split(lane.path)[0] for lane in own}:
+            if isinstance(group[name], (Tensor, tuple, list)) and id(group[name]) in seen:
+                group[name] = own_copy(group[name])
+            seen.add(id(group[name]))
+
+
+def _whole(path: str, given: object, horizon: Horizon | None) -> Schedule:
+    if not isinstance(given, Schedule):
+        raise TypeError(
+            f"{path} is given {given!r}, which is no schedule.\n"
+            "Write a shape such as Cosine(1000); a number is Constant(Absolute(0.1)), a callable Function(f)."
+        )
+    schedule = given if horizon is None else given.resolve(horizon)
+    schedule.values([0.0], base=1.0)  # raises where a duration is still relative
+    return schedule
+
+
+def _base(group: Mapping[str, Any], path: str, label: str) -> float:
+    key, index = split(path)
+    value = group[key]
+    if index is not None:
+        value = value[index] if isinstance(value, (tuple, list)) and index < len(value) else None
+    one_number = isinstance(value, Tensor) and value.numel() == 1
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) or one_number):
+        raise HyperparameterValueError(path, value, f"group {label!r}", "a number for a schedule to drive it")
+    return float(value)

@@ -1,0 +1,145 @@
+"""Whose past is whose: which saved or former groups the parameters of each present group come from.
+
+Knows names, parameters, bases and journal entries; knows no schedule and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from torch.optim import Optimizer
+
+from paramgroups.errors import StateMismatchError
+from paramgroups.journal import Entry, from_json, to_json
+from paramgroups.lanes import Lane
+from paramgroups.params import labels, parameter_names
+
+VERSION = 1
+
+
+@final
+@dataclass(frozen=True)
+class Past:
+    """A group as it was: its name, the base of each driven hyperparameter, and what the journal says of it."""
+
+    group: str
+    bases: Mapping[str, float]
+    entries: tuple[Entry, ...]
+
+    def renamed(self, group: str) -> Past:
+        """The same past under another group's name."""
+        return Past(group, self.bases, tuple(replace(entry, group=group) for entry in self.entries))
+
+
+def past_of(group: str, lanes: Iterable[Lane]) -> Past:
+    """The past of a group that these lanes drive."""
+    own = list(lanes)
+    entries = sorted((entry for lane in own for entry in lane.entries), key=lambda entry: entry.step)
+    return Past(group, {lane.path: lane.first_base for lane in own}, tuple(entries))
+
+
+def inherit(
+    pasts: Sequence[Past], members: Sequence[Iterable[Hashable]], homes: Mapping[Any, int]
+) -> list[Past | None]:
+    """The past of each present group; None for one whose parameters are all new.
+
+    Args:
+        pasts: the former groups.
+        members: the parameters of each present group, or their names.
+        homes: parameter, or name -> which of `pasts` it was in.
+
+    Raises:
+        StateMismatchError: a group holds parameters with different pasts.
+    """
+    found: list[Past | None] = []
+    for own in members:
+        sources = [pasts[index] for index in sorted({homes[member] for member in own if member in homes})]
+        if any(source.renamed("") != sources[0].renamed("") for source in sources):
+            names = ", ".join(repr(source.group) for source in sources)
+            raise StateMismatchError(
+                f"A group holds parameters of {names}, whose bases or edits differ.",
+                "Keep them in groups of their own, or give both the same base first: scheduler.rebase(...).",
+            )
+        found.append(sources[0] if sources else None)
+    return found
+
+
+def to_state(
+    optimizer: Optimizer, step: int, lanes: Sequence[Sequence[Lane]], journal: Sequence[Entry]
+) -> dict[str, Any]:
+    """Position, bases and journal as JSON could hold them, each group with the names of its parameters."""
+    groups = [
+        {
+            "name": label.name,
+            "parameters": parameter_names(optimizer, group),
+            "size": len(group["params"]),
+            "bases": {lane.path: lane.first_base for lane in own},
+        }
+        for label, group, own in zip(labels(optimizer), optimizer.param_groups, lanes, strict=True)
+    ]
+    return {"version": VERSION, "step": step, "groups": groups, "journal": [to_json(entry) for entry in journal]}
+
+
+def from_state(state: Mapping[str, Any], optimizer: Optimizer) -> tuple[int, list[Past | None]]:
+    """The step of a saved state, and the past of each present group of `optimizer`.
+
+    Raises:
+        StateMismatchError: it is no state of ours, or does not fit the optimizer.
+    """
+    step, saved = _checked(state)
+    entries = [from_json(entry) for entry in state["journal"]]
+    pasts = [
+        Past(
+            group["name"],
+            {path: float(base) for path, base in group["bases"].items()},
+            tuple(entry for entry in entries if entry.group == group["name"]),
+        )
+        for group in saved
+    ]
+    names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
+    if all(own is not None for own in names) and all(group["parameters"] is not None for group in saved):
+        homes = {name: index for index, group in enumerate(saved) for name in group["parameters"]}
+        return step, inherit(pasts, [own or () for own in names], homes)
+    check_sizes([group["size"] for group in saved], optimizer)
+    return step, list(pasts)
+
+
+def check_sizes(sizes: Sequence[int], optimizer: Optimizer) -> None:
+    """Groups may be taken for the former ones by position where each has as many parameters.
+
+    Raises:
+        StateMismatchError: one has not.
+    """
+    present = [len(group["params"]) for group in optimizer.param_groups]
+    if present != list(sizes):
+        raise StateMismatchError(
+            f"The groups had {list(sizes)} parameters, and now have {present}.",
+            "Parameters without names are found by position: build the same groups, or name them before saving and "
+            "before loading, pg.name_groups(optimizer, model).",
+        )
+
+
+def _checked(state: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    wanted: dict[str, Callable[[Any], bool]] = {
+        "version": lambda value: isinstance(value, int),
+        "step": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        "groups": lambda value: isinstance(value, list) and all(set(group) >= _GROUP_KEYS for group in value),
+        "journal": lambda value: isinstance(value, list),
+    }
+    wrong = [key for key, fits in wanted.items() if key not in state or not fits(state[key])]
+    if wrong:
+        raise StateMismatchError(
+            f"This is no state of a paramgroups Scheduler: {', '.join(wrong)} is missing or malformed.",
+            "Load what Scheduler.state_dict() returned. A torch scheduler's state holds no bases and no journal.",
+        )
+    if state["version"] != VERSION:
+        raise StateMismatchError(
+            f"The state has version {state['version']}, and this version of paramgroups reads {VERSION}.",
+            "Load it with the version that wrote it.",
+        )
+    return state["step"], state["groups"]
+
+
+_GROUP_KEYS = {"name", "parameters", "size", "bases"}
