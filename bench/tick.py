@@ -61,7 +61,7 @@ def seconds(tick):
 
 
 def main():
-    warnings.simplefilter("ignore")  # torch warns of a scheduler that steps before its optimizer; only time matters here
+    warnings.simplefilter("ignore")  # torch: a scheduler stepped before its optimizer
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}; median of {ROUNDS} pairs of {TICKS} ticks each")
     print(f"{'curve':<20} {'groups':>6} {'ours µs':>9} {'torch µs':>9} {'ratio':>6}  (quartiles)")

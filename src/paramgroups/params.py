@@ -5,6 +5,7 @@ Knows torch modules and the wrappers around them; knows nothing of rules, groups
 
 from __future__ import annotations
 
+import itertools
 import re
 import weakref
 from collections.abc import Iterable, Mapping
@@ -14,10 +15,10 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.errors import EmptyModelError, InvalidNameError, ParameterNameError
+from paramgroups.errors import DuplicateNameError, EmptyModelError, InvalidNameError, ParameterNameError
 
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_PARAMETRIZED = re.compile(r"(?:(?P<path>.*)\.)?parametrizations\.(?P<attribute>[^.]+)\.original\d*")
+_PARAMETRIZED = re.compile(r"(?:(?P<path>.*)\.)?parametrizations\.(?P<attribute>[^.]+)")
 _ALWAYS_WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 _WRAPPERS = {  # class name -> the attributes under which it holds the user's model
     "DistributedDataParallel": ("module",),
@@ -106,21 +107,31 @@ def named(model: nn.Module) -> tuple[Param, ...]:
 
     Raises:
         EmptyModelError: the model has no parameter.
+        DuplicateNameError: two bear one name, as only a wrapper's own parameters can.
     """
     modules = dict(model.named_modules(remove_duplicate=False))
     clean = _clean_paths(modules)
     sites: dict[Tensor, dict[str, Site]] = {}
-    for full_name, parameter in model.named_parameters(remove_duplicate=False):
-        path, _, attribute = full_name.rpartition(".")
-        prefix = clean.get(path, path)
-        name = f"{prefix}.{attribute}" if prefix else attribute
-        if "parametrizations." in full_name and (match := _PARAMETRIZED.fullmatch(full_name)):
-            path, attribute = match["path"] or "", match["attribute"]
-            prefix = clean.get(path, path)
-        sites.setdefault(parameter, {}).setdefault(name, Site(name, modules.get(path, model), prefix, attribute))
+    owners: dict[str, tuple[str, Tensor]] = {}
+    for path, module in modules.items():
+        for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            full_name, site = f"{path}.{attribute}", _site(path, attribute, modules, clean)
+            owner, first = owners.setdefault(site.name, (full_name, parameter))
+            if first is not parameter:
+                raise DuplicateNameError(site.name, [owner.lstrip("."), full_name.lstrip(".")])
+            sites.setdefault(parameter, {}).setdefault(site.name, site)
     if not sites:
         raise EmptyModelError(type(model).__name__)
     return tuple(Param(parameter, tuple(found.values())) for parameter, found in sites.items())
+
+
+def _site(path: str, attribute: str, modules: Mapping[str, nn.Module], clean: Mapping[str, str]) -> Site:
+    prefix = clean[path]
+    name = f"{prefix}.{attribute}" if prefix else attribute
+    parametrized = _PARAMETRIZED.fullmatch(path) if attribute.startswith("original") else None
+    if parametrized is not None:
+        path, attribute = parametrized["path"] or "", parametrized["attribute"]
+    return Site(name, modules[path], clean[path], attribute)
 
 
 def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
@@ -130,7 +141,7 @@ def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
         if path:
             parent, _, step = path.rpartition(".")
             before = clean[parent]
-            if step in _ALWAYS_WRAPPERS or step in _WRAPPERS.get(type(modules[parent]).__name__, ()):
+            if step in _ALWAYS_WRAPPERS or any(step in _WRAPPERS.get(c.__name__, ()) for c in type(modules[parent]).__mro__):
                 clean[path] = before
             else:
                 clean[path] = f"{before}.{step}" if before else step
@@ -193,14 +204,17 @@ def labels(optimizer: Optimizer) -> list[Label]:
     """
     table = names_of(optimizer)
     found: list[Label] = []
-    taken: set[str] = set()
     for index, group in enumerate(optimizer.param_groups):
         label = next((table.groups[p] for p in group["params"][:1] if p in table.groups), None)
-        label = label or Label(str(group.get("name") or f"group{index}"))
-        if label.name in taken:
-            label = Label(f"{label.name}-{index}", (label.name, *label.rules))
-        taken.add(label.name)
-        found.append(label)
+        found.append(label or Label(str(group.get("name") or f"group{index}")))
+    taken = {label.name for label in found}
+    seen: set[str] = set()
+    for index, label in enumerate(found):
+        if label.name in seen:
+            free = next(name for i in itertools.count(index) if (name := f"{label.name}-{i}") not in taken)
+            found[index] = Label(free, (label.name, *label.rules))
+            taken.add(free)
+        seen.add(label.name)
     return found
 
 

@@ -51,7 +51,7 @@ class Table:
         for name, right in zip(self.columns, self._flush_right(), strict=True):
             table.add_column(name, justify="right" if right else "left")
         for row in self.rows:
-            table.add_row(*(Text(c.strip(_STRUCK), "strike dim") if _STRUCK in c else Text(c) for c in row))
+            table.add_row(*(Text(c[2:-2], "strike dim") if _is_struck(c) else Text(c) for c in row))
         return table
 
     def _flush_right(self) -> list[bool]:
@@ -62,6 +62,10 @@ class Table:
 def struck(text: str) -> str:
     """`text`, marked as struck out."""
     return f"{_STRUCK}{text}{_STRUCK}"
+
+
+def _is_struck(cell: str) -> bool:
+    return cell.startswith(_STRUCK) and cell.endswith(_STRUCK)
 
 
 def number(value: float) -> str:

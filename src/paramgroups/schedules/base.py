@@ -33,7 +33,8 @@ def require_schedule(value: object, name: str, where: str) -> Schedule:
     return value
 
 
-# What a field may hold, by its annotation. Fields annotated otherwise are the shape's own business.
+# What a field may hold, by the text of its annotation (so a module of shapes imports `annotations` from __future__).
+# Fields annotated otherwise are the shape's own business.
 _READERS: dict[str, Callable[[object, str, str], object]] = {
     "Level": as_level,
     "Duration": lambda value, name, where: as_duration(value, f"{where}.{name}"),
@@ -72,7 +73,8 @@ class Schedule(ABC):
         for number, field in enumerate(fields(self)):
             value = getattr(self, field.name)
             if field.default is MISSING or value != field.default:
-                arguments.append(f"{value!r}" if number == 0 else f"{field.name}={value!r}")
+                code = getattr(value, "__qualname__", repr(value))  # a function by its name
+                arguments.append(code if number == 0 else f"{field.name}={code}")
         return f"{type(self).__name__}({', '.join(arguments)})"
 
     # --- values -------------------------------------------------------------------------------------------------
@@ -418,9 +420,9 @@ class Schedule(ABC):
     def _typed(self) -> Iterator[tuple[str, str, object]]:
         """Name, kind and value of each field that holds a level, a duration or a schedule."""
         for field in fields(self):
-            value = getattr(self, field.name)
-            kind = str(field.type).removesuffix(" | None")
-            if kind in _READERS and (value is not None or not str(field.type).endswith("None")):
+            value, kind = getattr(self, field.name), str(field.type).removesuffix(" | None")
+            left_out = value is None and kind != field.type
+            if kind in _READERS and not left_out:
                 yield field.name, kind, value
 
     def _require_resolved(self) -> None:

@@ -58,18 +58,12 @@ class Function(Shape):
         if not isinstance(self.absolute, bool):
             raise ScheduleArgumentError("absolute", self.absolute, "Function", "True or False")
 
-    def __repr__(self) -> str:
-        name = getattr(self.function, "__qualname__", repr(self.function))
-        return super().__repr__().replace(repr(self.function), name, 1)
-
     @property
     def _kinds(self) -> frozenset[type]:
         return frozenset({Absolute if self.absolute else float})
 
     def _line(self, times: Array, base: float) -> Line:
-        if self.steps is not None:
-            times = np.minimum(times, self._length)
-        results = np.array([self._result(time) for time in times.tolist()], dtype=np.float64)
+        results = np.array([self._result(time) for time in self._until_end(times).tolist()], dtype=np.float64)
         return Line(0.0, results) if self.absolute else Line(results, 0.0)
 
     def _result(self, time: float) -> float:

@@ -20,7 +20,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 def finite(value: object) -> float | None:
     """`value` as a float, or None where it is not a finite real number (a bool is not one)."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         number = float(value)

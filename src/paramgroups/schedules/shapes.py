@@ -36,6 +36,10 @@ class Shape(Schedule):
             return np.ones_like(times)
         return np.minimum(times / self._length, 1.0)
 
+    def _until_end(self, times: Array) -> Array:
+        """The times, none of them after the end."""
+        return times if self.steps is None else np.minimum(times, self._length)
+
 
 @final
 @dataclass(frozen=True, repr=False)
@@ -213,9 +217,9 @@ class Exponential(Shape):
         end: Level from step `steps` on, not 0, of the same sign.
 
     Raises:
-        ScheduleArgumentError: If an end is not a level.
+        ScheduleArgumentError: If an end is not a level or is 0, or if ends of one kind differ in sign.
         DurationError: If `steps` is not a duration.
-        UndefinedValueError: If an end is 0 or the signs differ; where they depend on the base, when evaluated.
+        UndefinedValueError: On evaluation, if ends of two kinds differ in sign at the base.
 
     Example:
         >>> Exponential(2, end=0.01).values(4, base=1.0)
@@ -265,8 +269,8 @@ def _one_sign(start: float, end: float) -> bool:
 
 @final
 @dataclass(frozen=True, repr=False)
-class InverseSqrt(Schedule):
-    """`start` over the square root of time, without end.
+class InverseSqrt(Shape):
+    """`start` over the square root of time.
 
         v(t) = start / sqrt((t + timescale) / timescale)
 
@@ -275,10 +279,11 @@ class InverseSqrt(Schedule):
     Args:
         timescale: Steps after which the value is `start / sqrt(2)`, > 0.
         start: Level at step 0: a factor of the base, or `Absolute`.
+        steps: How long, for what follows in a chain, after which the value holds; None is open-ended.
 
     Raises:
         ScheduleArgumentError: If `start` is not a level.
-        DurationError: If `timescale` is not a duration, or no steps at all.
+        DurationError: If `steps` or `timescale` is not a duration, or `timescale` no steps at all.
 
     Example:
         >>> InverseSqrt(100).values([0, 300], base=1.0)
@@ -287,20 +292,14 @@ class InverseSqrt(Schedule):
 
     timescale: Duration
     start: Level = 1.0
+    _: KW_ONLY
+    steps: Duration | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if as_duration(self.timescale, "InverseSqrt.timescale", rest=False) == 0:
             raise DurationError(self.timescale, "InverseSqrt.timescale", "is no time at all", "Give 1 step or more.")
 
-    @property
-    def _open_ended(self) -> bool:
-        return True
-
-    @property
-    def _length(self) -> int:
-        raise AssertionError("an open-ended schedule has no length")
-
     def _line(self, times: Array, base: float) -> Line:
         timescale = int(self.timescale)
-        return Line.of(self.start).scaled(1.0 / np.sqrt((times + timescale) / timescale))
+        return Line.of(self.start).scaled(1.0 / np.sqrt((self._until_end(times) + timescale) / timescale))

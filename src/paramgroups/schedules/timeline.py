@@ -25,7 +25,7 @@ def _require_end(schedule: Schedule, purpose: str) -> None:
         raise CompositionError(
             [repr(schedule)],
             f"it is open-ended, and {purpose}",
-            "Give it a length, as in Constant(0.5, steps=100), or cut it with one: Function(f, steps=100).",
+            "Give it a length: Constant, InverseSqrt and Function take steps=.",
         )
 
 
@@ -48,7 +48,8 @@ class Chain(Schedule):
         parts: Two or more schedules; a chain among them becomes its parts. Only the last may be open-ended.
 
     Raises:
-        CompositionError: If a part before the last is open-ended, or `"rest"` is not exactly one part's length.
+        CompositionError: If a part before the last is open-ended, if more than one takes the `"rest"`, or if one
+            does and another is open-ended.
 
     Example:
         >>> from paramgroups.schedules import Cosine, Warmup
@@ -68,12 +69,13 @@ class Chain(Schedule):
         if len(resting) > 1:
             raise CompositionError(
                 resting,
-                "both take the rest of one chain, and how they share it is not said",
+                "each takes the rest of the chain, and how they share it is not said",
                 "Leave 'rest' to one of them, and give the others a length such as '30%'.",
             )
-        if resting and self._open_ended:
+        last = self.parts[-1]
+        if resting and last._open_ended and REST not in last._texts():
             raise CompositionError(
-                [*resting, repr(self.parts[-1])],
+                [*resting, repr(last)],
                 "one takes the rest of the chain and the other has no end, so nothing says where it starts",
                 "Give the last part a length with steps=, or the other one instead of 'rest'.",
             )

@@ -1,0 +1,146 @@
+"""Every mistake the package explains, and how it finds the word a user meant.
+
+Knows no other module: what an error needs to say is handed to it as plain fields.
+
+    ParamGroupsError
+    ├── PlanError (ValueError)              a plan that cannot be put on a model
+    │   ├── UnmatchedRuleError (LookupError)
+    │   ├── UnknownHyperparameterError
+    │   ├── HyperparameterValueError
+    │   ├── EmptyRuleError
+    │   ├── NothingToScaleError
+    │   ├── MissingHyperparameterError
+    │   ├── DuplicateParameterError
+    │   ├── DuplicateNameError
+    │   ├── InvalidNameError
+    │   ├── EmptyModelError
+    │   ├── NothingToTrainError
+    │   ├── NotAnOptimizerError (TypeError)
+    │   ├── CollidingArgumentError
+    │   └── DepthError
+    ├── GroupIndexError (IndexError)        looking a group up
+    ├── GroupNameError (KeyError)
+    ├── ParameterNameError (KeyError)
+    ├── MixedValueError (ValueError)
+    ├── ScheduleError (ValueError)          a schedule that has no value
+    │   ├── DurationError
+    │   ├── UnresolvedDurationError
+    │   ├── MissingBaseError (TypeError)
+    │   ├── CompositionError (TypeError)
+    │   ├── ScheduleArgumentError
+    │   └── UndefinedValueError (ArithmeticError)
+    ├── SchedulerError (RuntimeError)       a schedule that cannot drive an optimizer
+    │   ├── ClaimError
+    │   ├── UndrivenError
+    │   ├── ClockError
+    │   │   └── ClockStalledError
+    │   ├── EditError
+    │   ├── ScheduledValueError (ValueError)
+    │   └── StateMismatchError (ValueError)
+    ├── ExpressionError (ValueError)        text that is not an expression of ours
+    ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
+    ├── DataError (ValueError)              files or tensors that are no data to train on
+    ├── RunError (RuntimeError)             a run that cannot start or go on
+    └── MissingExtraError (ImportError)     an optional dependency that is absent
+
+Facts are fields; the text is made in `__str__`, in three parts: what happened, where (by name), what to do.
+"""
+
+from paramgroups.errors.planning import (
+    CollidingArgumentError,
+    DepthError,
+    DuplicateNameError,
+    DuplicateParameterError,
+    EmptyModelError,
+    EmptyRuleError,
+    GroupIndexError,
+    GroupNameError,
+    HyperparameterValueError,
+    InvalidNameError,
+    MissingHyperparameterError,
+    MixedValueError,
+    NotAnOptimizerError,
+    NothingToScaleError,
+    NothingToTrainError,
+    ParameterNameError,
+    PlanError,
+    UnknownHyperparameterError,
+    UnmatchedRuleError,
+)
+from paramgroups.errors.root import (
+    ParamGroupsError,
+    did_you_mean,
+    listing,
+    nearest,
+)
+from paramgroups.errors.running import (
+    ClaimError,
+    ClockError,
+    ClockStalledError,
+    CompositionError,
+    DataError,
+    DurationError,
+    EditError,
+    ExpressionError,
+    MissingBaseError,
+    MissingExtraError,
+    RecipeError,
+    RunError,
+    ScheduleArgumentError,
+    ScheduledValueError,
+    ScheduleError,
+    SchedulerError,
+    StateMismatchError,
+    UndefinedValueError,
+    UndrivenError,
+    UnresolvedDurationError,
+)
+
+__all__ = [
+    "ClaimError",
+    "ClockError",
+    "ClockStalledError",
+    "CollidingArgumentError",
+    "CompositionError",
+    "DataError",
+    "DepthError",
+    "DuplicateNameError",
+    "DuplicateParameterError",
+    "DurationError",
+    "EditError",
+    "EmptyModelError",
+    "EmptyRuleError",
+    "ExpressionError",
+    "GroupIndexError",
+    "GroupNameError",
+    "HyperparameterValueError",
+    "InvalidNameError",
+    "MissingBaseError",
+    "MissingExtraError",
+    "MissingHyperparameterError",
+    "MixedValueError",
+    "NotAnOptimizerError",
+    "NothingToScaleError",
+    "NothingToTrainError",
+    "ParamGroupsError",
+    "ParameterNameError",
+    "PlanError",
+    "RecipeError",
+    "RunError",
+    "ScheduleArgumentError",
+    "ScheduleError",
+    "ScheduledValueError",
+    "SchedulerError",
+    "StateMismatchError",
+    "UndefinedValueError",
+    "UndrivenError",
+    "UnknownHyperparameterError",
+    "UnmatchedRuleError",
+    "UnresolvedDurationError",
+    "did_you_mean",
+    "listing",
+    "nearest",
+]
+
+for _error in [value for value in vars().copy().values() if isinstance(value, type)]:
+    _error.__module__ = __name__  # tracebacks and pickles know an error by its public place

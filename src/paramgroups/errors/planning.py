@@ -1,0 +1,294 @@
+"""What is wrong with a plan on a model, or with a group or parameter that was looked up.
+
+Knows only what it is handed, as plain fields; the text is made of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from paramgroups.errors.root import ParamGroupsError, did_you_mean, listing
+
+_WORD = re.compile(r"[A-Za-z0-9_.]+")
+_ANOTHER_GROUP = (
+    "A group is made by a rule, Plan(Rule('head.*', lr=1e-3), ...), or by hand: "
+    "optimizer.add_param_group({'params': [...], 'name': 'head'})."
+)
+
+
+class PlanError(ParamGroupsError, ValueError):
+    """A plan that cannot be put on a model."""
+
+
+@dataclass(eq=False, repr=False)
+class UnmatchedRuleError(PlanError, LookupError):
+    """A rule selected no parameter. Fields: `rule` and `select` (their code), `names` (what the model has)."""
+
+    rule: str
+    select: str
+    names: list[str]
+
+    def __str__(self) -> str:
+        word = max(_WORD.findall(self.select), key=len, default=self.select)
+        return (
+            f"{self.rule} matched none of the model's {len(self.names)} parameters.\n"
+            f"{did_you_mean(word.strip('.'), _prefixes(self.names))}\n"
+            "If the layer may be absent, write Rule(..., optional=True)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class UnknownHyperparameterError(PlanError):
+    """A hyperparameter the optimizer does not have. Fields: `name`, `where`, `optimizer`, `near`, `known`."""
+
+    name: str
+    where: str
+    optimizer: str
+    near: list[str]
+    known: list[str]
+
+    def __str__(self) -> str:
+        meant = f"Did you mean {' or '.join(map(repr, self.near))}? " if self.near else ""
+        return (
+            f"{self.name!r}, given in {self.where}, is no hyperparameter of {self.optimizer}.\n"
+            f"{meant}The known ones: {', '.join(self.known)}."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class HyperparameterValueError(PlanError):
+    """A value no optimizer can use. Fields: `name`, `value`, `where`, `allowed` (in words)."""
+
+    name: str
+    value: object
+    where: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value!r} in {self.where} cannot be used.\nIt must be {self.allowed}."
+
+
+@dataclass(eq=False, repr=False)
+class EmptyRuleError(PlanError):
+    """A rule that says nothing. Field: `rule`."""
+
+    rule: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rule} gives its parameters nothing.\n"
+            "Give it a hyperparameter (lr=1e-3), a name (name='head') to make a group of its own, or frozen=True."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class NothingToScaleError(PlanError):
+    """A `Times` met no value to multiply. Fields: `name`, `rule`, `parameter`."""
+
+    name: str
+    rule: str
+    parameter: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rule} multiplies {self.name}, but nothing stands there for {self.parameter!r}.\n"
+            f"Give the plan a default (Plan(..., {self.name}=...)), or name the optimizer class whose default "
+            f"is meant: plan.on(model, torch.optim.AdamW)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class MissingHyperparameterError(PlanError):
+    """An optimizer class needs a value that nothing gives. Fields: `name`, `optimizer`, `group`."""
+
+    name: str
+    optimizer: str
+    group: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.optimizer} has no default for {self.name}, and nothing gives one to group {self.group!r}.\n"
+            f"Give the plan one, Plan(..., {self.name}=...), or build: plan.build(model, ..., {self.name}=...)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class DuplicateParameterError(PlanError):
+    """One parameter stands in two places. Fields: `parameter`, `places`."""
+
+    parameter: str
+    places: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"The parameter {self.parameter!r} is in {' and in '.join(self.places)}.\n"
+            "An optimizer would update it twice: leave it in exactly one."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class DuplicateNameError(PlanError):
+    """Two things bear one name. Fields: `name`, `owners`."""
+
+    name: str
+    owners: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"The name {self.name!r} is borne by {' and by '.join(self.owners)}.\n"
+            "Names are how groups and parameters are found: give one of them another; a rule's is Rule(..., name=...)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class InvalidNameError(PlanError):
+    """A name that could not be used as a metric name. Field: `name`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name!r} cannot be the name of a rule or group.\n"
+            "Use letters, digits, '_', '.' and '-' only, so that it can be used as a metric or file name anywhere."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class EmptyModelError(PlanError):
+    """The model has no parameters. Field: `model` (its class)."""
+
+    model: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} has no parameters, so there is nothing to put in groups.\n"
+            "Pass the nn.Module that holds the layers, after they are built (lazy layers after a first forward)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class NothingToTrainError(PlanError):
+    """Every parameter is frozen. Field: `frozen`, how many tensors by each reason."""
+
+    frozen: dict[str, int]
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.frozen.items())
+        return (
+            f"Every parameter of the model is frozen: {reasons}.\n"
+            "An optimizer needs at least one: narrow the frozen rules, or set requires_grad=True on what is to train."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class NotAnOptimizerError(PlanError, TypeError):
+    """Something else stands where an optimizer (class) is needed. Fields: `value`, `wanted`."""
+
+    value: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.value} is not {self.wanted}.\n"
+            "Pass the class itself, e.g. plan.build(model, torch.optim.AdamW); its arguments follow as keywords."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class CollidingArgumentError(PlanError):
+    """A keyword of `build` is a default of the plan as well. Fields: `name`, `planned`, `given`."""
+
+    name: str
+    planned: object
+    given: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is given twice: {self.planned!r} as a default of the plan, {self.given!r} to build.\n"
+            "Say it in one place; the plan is the one that explains itself."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class DepthError(PlanError):
+    """The depth of a parameter could not be told. Fields: `problem`, `seen` (module path -> what was seen)."""
+
+    problem: str
+    seen: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  {path or '(root)'}: {what}" for path, what in list(self.seen.items())[:12])
+        return (
+            f"LayerDecay: {self.problem}. Seen:\n{lines}\n"
+            "Give the depths yourself: LayerDecay(0.75, depth={'stem.*': 0, 'blocks.0.*': 1, ...}), "
+            "or a callable from Param to int."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class GroupIndexError(ParamGroupsError, IndexError):
+    """A group index that does not exist. Fields: `index`, `groups` (their names)."""
+
+    index: int
+    groups: list[str]
+
+    def __str__(self) -> str:
+        count = len(self.groups)
+        return (
+            f"There is no parameter group {self.index}: the optimizer has {count} "
+            f"({listing(self.groups)}), numbered 0 to {count - 1}.\n"
+            f"{_ANOTHER_GROUP}"
+        )
+
+
+@dataclass(eq=False, repr=False)
+class GroupNameError(ParamGroupsError, KeyError):
+    """A group name that selects nothing. Fields: `name`, `groups`, `rules` (the names there are)."""
+
+    name: str
+    groups: list[str]
+    rules: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"No parameter group is called {self.name!r}.\n"
+            f"{did_you_mean(self.name, [*self.groups, *self.rules])}\n"
+            f"{_ANOTHER_GROUP}"
+        )
+
+
+@dataclass(eq=False, repr=False)
+class ParameterNameError(ParamGroupsError, KeyError):
+    """A parameter name that does not exist. Fields: `name`, `names`."""
+
+    name: str
+    names: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"No parameter is called {self.name!r}.\n{did_you_mean(self.name, self.names)}\n"
+            "Use a name that model.named_parameters() prints."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class MixedValueError(ParamGroupsError, ValueError):
+    """One value was asked of groups that differ. Fields: `name`, `values` (group -> value)."""
+
+    name: str
+    values: dict[str, object]
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{group}: {value!r}" for group, value in self.values.items())
+        return (
+            f"{self.name} differs between the selected groups ({each}).\n"
+            "Select one group, or loop: [group.lr for group in view[...]]."
+        )
+
+
+def _prefixes(names: Iterable[str]) -> list[str]:
+    """Every dotted prefix of `names`, the names included: what a glob may have been meant to start with."""
+    parts = (name.split(".") for name in names)
+    return list(dict.fromkeys(".".join(words[: i + 1]) for words in parts for i in range(len(words))))

@@ -1,0 +1,152 @@
+"""What counts as an update."""
+
+import pytest
+import torch
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
+
+import paramgroups as pg
+from paramgroups.errors import ClockError, ClockStalledError
+
+
+def made(**kwargs):
+    """A model, its optimizer, and a scheduler of ten steps."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    return net, optimizer, pg.Scheduler(optimizer, lr=pg.Linear(10), **kwargs)
+
+
+def backward(net):
+    """Give every parameter a gradient."""
+    net(torch.ones(4, 2)).sum().backward()
+
+
+def test_each_optimizer_step_is_one_update():
+    """The clock follows `optimizer.step()` without a call of the scheduler's."""
+    _, optimizer, scheduler = made()
+    for k in range(4):
+        assert scheduler.last_epoch == k
+        optimizer.step()
+
+
+def test_accumulating_gradients_does_not_move_the_clock():
+    """Four backward passes and one step are one update."""
+    net, optimizer, scheduler = made()
+    for _ in range(4):
+        backward(net)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_calling_scheduler_step_does_not_move_the_clock():
+    """A wrapper that calls `scheduler.step()` once a process changes nothing."""
+    _, optimizer, scheduler = made()
+    optimizer.step()
+    for _ in range(8):
+        scheduler.step()
+    assert scheduler.last_epoch == 1
+    assert optimizer.param_groups[0]["lr"] == scheduler.preview(2)["lr/group0"][1]
+
+
+def test_a_step_that_the_grad_scaler_skipped_does_not_count():
+    """Overflow: the scaler does not call the optimizer, so the clock stands."""
+    net, optimizer, scheduler = made()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    for overflow in (False, True, False):
+        scaler.scale(net(torch.ones(4, 2)).sum()).backward()
+        if overflow:
+            net.weight.grad.fill_(float("inf"))
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+    assert scheduler.last_epoch == 2
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+def test_a_checkpoint_library_that_makes_state_does_not_move_the_clock(kind):
+    """Torch's `get_optimizer_state_dict` steps with every lr and gradient at zero: no update, and no edit."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = kind(net.parameters(), lr=0.1)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10, start=1.0, end=0.5))
+    get_optimizer_state_dict(net, optimizer)
+    assert scheduler.last_epoch == 0
+    assert scheduler.journal == ()
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_warmup_from_zero_is_a_real_first_step():
+    """An lr of 0 on a fresh optimizer counts where the gradients are not all zero."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(5, start=0.0, end=1.0))
+    backward(net)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_loading_state_does_not_move_the_clock():
+    """A restore is neither an update nor an edit."""
+    net, optimizer, scheduler = made()
+    backward(net)
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert scheduler.last_epoch == 1
+    assert scheduler.journal == ()
+
+
+def test_a_closure_evaluated_many_times_is_one_update():
+    """LBFGS calls its closure again and again inside one step."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.LBFGS(net.parameters(), lr=0.1, max_iter=5)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (net(torch.ones(4, 2)) - 1).pow(2).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert scheduler.last_epoch == 1
+
+
+def test_a_manual_clock_moves_by_scheduler_step_alone():
+    """Epochs as tutorials count them: optimizer steps do not count, `scheduler.step()` does."""
+    _, optimizer, scheduler = made(clock="manual")
+    optimizer.step()
+    assert scheduler.last_epoch == 0
+    scheduler.step()
+    assert scheduler.last_epoch == 1
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.09)
+
+
+def test_a_dead_clock_raises():
+    """`scheduler.step()` without any optimizer step would train at the first value for ever."""
+    _, _, scheduler = made(stall_limit=5)
+    for _ in range(4):
+        scheduler.step()
+    with pytest.raises(ClockStalledError, match="5 times, and the optimizer made no step") as caught:
+        scheduler.step()
+    assert "clock='manual'" in str(caught.value)
+
+
+def test_a_step_between_revives_the_clock():
+    """Only calls with no update between are counted."""
+    _, optimizer, scheduler = made(stall_limit=3)
+    for _ in range(5):
+        scheduler.step()
+        scheduler.step()
+        optimizer.step()
+    assert scheduler.last_epoch == 5
+
+
+def test_an_epoch_cannot_be_told():
+    """`step(epoch)` is refused: the position is counted or loaded."""
+    _, _, scheduler = made()
+    with pytest.raises(ClockError, match=r"scheduler.step\(3\) tells the time"):
+        scheduler.step(3)
+
+
+def test_an_unknown_clock_is_refused():
+    """The two kinds are named."""
+    with pytest.raises(ClockError, match="Choose clock='optimizer' or clock='manual'"):
+        made(clock="epoch")

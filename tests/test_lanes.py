@@ -1,0 +1,142 @@
+"""One schedule on one hyperparameter of one group."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import strategies
+from paramgroups.errors import EditError, ScheduledValueError
+from paramgroups.journal import Edit, Override, Rebase, Release
+from paramgroups.lanes import Bank, Course, Lane
+from paramgroups.schedules import Absolute, Constant, Cosine, Linear
+
+
+def lane(schedule, base=1.0, path="lr"):
+    """A lane of group `head`."""
+    return Lane("head", path, Course(schedule), base)
+
+
+def where(step, path="lr"):
+    """The fields every entry has."""
+    return {"step": step, "group": "head", "hyperparameter": path}
+
+
+@given(strategies.schedules(), strategies.bases, st.lists(st.integers(0, 700), min_size=1, max_size=20))
+def test_a_course_is_its_schedule_to_the_bit(schedule, base, steps):
+    """Evaluating block by block, in any order, gives what the schedule gives."""
+    course = Course(schedule)
+    assert [course.value(step, base) for step in steps] == schedule.values(steps, base).tolist()
+
+
+entries = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["edit", "rebase", "override", "release"]), st.floats(0.1, 2.0)),
+    max_size=8,
+)
+
+
+@given(strategies.schedules(), strategies.bases, entries)
+def test_a_lane_is_a_function_of_its_base_and_entries(schedule, base, drawn):
+    """Many values at once are the values one by one, before and after each entry."""
+    driven, now = lane(schedule, base), 0
+    for wait, kind, value in drawn:
+        now += wait
+        made = {
+            "edit": Edit(**where(now), value=value, old=driven.base, new=value * 2),
+            "rebase": Rebase(**where(now), old=driven.base, new=value),
+            "override": Override(**where(now), value=value, until=now + 3 if value > 1 else None),
+            "release": Release(**where(now)),
+        }[kind]
+        before = driven.values(np.arange(now))
+        driven.add(made)
+        assert driven.values(np.arange(now)).tolist() == before.tolist()  # a later entry says nothing of the past
+    steps = np.arange(now + 10)
+    assert driven.values(steps).tolist() == [driven.value(step) for step in steps.tolist()]
+
+
+def test_an_edit_is_solved_for_the_base():
+    """Halfway down a line from 1 to 0, writing 0.25 halves the base."""
+    entry = lane(Linear(10)).edited(5, 0.25)
+    assert entry == Edit(**where(5), value=0.25, old=1.0, new=0.5)
+
+
+def test_where_the_curve_is_zero_the_base_becomes_the_edit():
+    """At the first step of a warm-up from 0 there is nothing to solve."""
+    assert lane(Linear(10, start=0.0, end=1.0)).edited(0, 0.01) == Edit(**where(0), value=0.01, old=1.0, new=0.01)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "value"),
+    [
+        (Constant(Absolute(0.1)), 0.2),
+        (Linear(10, end=Absolute(0.5)), 0.1),  # halfway, the floor alone gives 0.25
+        (Linear(10, start=Absolute(1.0), end=0.0).clip(high=0.3), 0.2),
+    ],
+    ids=["absolute", "below its floor", "not affine"],
+)
+def test_an_edit_that_no_base_reproduces_is_an_override(schedule, value):
+    """The value stands until it is released."""
+    assert lane(schedule).edited(5, value) == Override(**where(5), value=value, until=None)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
+def test_an_edit_out_of_range_is_refused(value):
+    """The message says what stood there, and what may."""
+    with pytest.raises(EditError, match="lr/head was changed by hand") as caught:
+        lane(Linear(10)).edited(5, value)
+    assert "at least 0" in str(caught.value)
+
+
+def test_a_schedule_that_leaves_the_range_is_refused():
+    """betas[0] at 1 is none; the message names step, value, base and the way out."""
+    with pytest.raises(ScheduledValueError) as caught:
+        lane(Linear(10, start=1.0, end=1.2), base=0.9, path="betas[0]").check(10)
+    text = str(caught.value)
+    assert "Linear(10, end=1.2) gives betas[0]/head = 1.08 at step 10, from the base 0.9." in text
+    assert "[0, 1)" in text
+    assert "Absolute" in text
+
+
+def test_a_bank_writes_each_group_its_own_multiple():
+    """Groups of one course differ by their bases alone."""
+    groups = [{"lr": 0.0}, {"lr": 0.0}]
+    course = Course(Cosine(10, end=0.1))
+    lanes = [Lane(str(base), "lr", course, base) for base in (1.0, 0.01)]
+    bank = Bank(lanes, [0, 1], groups)
+    for step in (0, 3, 10, 400):
+        bank.write(groups, step)
+        assert [group["lr"] for group in groups] == [course.schedule(step, base) for base in (1.0, 0.01)]
+        assert bank.edits(groups) == []
+
+
+def test_a_bank_reports_what_was_written_by_hand_once():
+    """Lane, what stands there, what was written."""
+    groups = [{"lr": 0.0}, {"lr": 0.0}]
+    lanes = [lane(Linear(10)), lane(Linear(10))]
+    bank = Bank(lanes, [0, 1], groups)
+    bank.write(groups, 0)
+    groups[1]["lr"] = 0.3
+    assert bank.edits(groups) == [(lanes[1], 0.3, 1.0)]
+    assert bank.edits(groups) == []
+
+
+def test_a_tensor_is_filled_in_place_and_compared_in_its_own_dtype():
+    """A value that float32 rounds is no edit, and the tensor stays the same object."""
+    tensor = torch.tensor(0.0, dtype=torch.float32)
+    groups = [{"lr": tensor}]
+    bank = Bank([lane(Linear(3), base=0.1)], [0], groups)
+    bank.write(groups, 1)
+    assert groups[0]["lr"] is tensor
+    assert float(tensor) == pytest.approx(0.1 * 2 / 3)
+    assert float(tensor) != 0.1 * 2 / 3
+    assert bank.edits(groups) == []
+
+
+def test_an_entry_of_a_tuple_is_written_into_a_new_tuple():
+    """The other entry stays, and nobody's tuple is changed under them."""
+    betas = (0.9, 0.999)
+    groups = [{"betas": betas}]
+    Bank([lane(Linear(10, end=0.5), base=0.9, path="betas[0]")], [0], groups).write(groups, 10)
+    assert groups[0]["betas"] == (0.45, 0.999)
+    assert betas == (0.9, 0.999)
