@@ -47,9 +47,12 @@ def test_calling_scheduler_step_does_not_move_the_clock():
     assert optimizer.param_groups[0]["lr"] == scheduler.preview(2)["lr/group0"][1]
 
 
-def test_a_step_that_the_grad_scaler_skipped_does_not_count():
-    """Overflow: the scaler does not call the optimizer, so the clock stands."""
-    net, optimizer, scheduler = made()
+@pytest.mark.parametrize("fused", [False, True], ids=["not called", "told in the kernel"])
+def test_a_step_that_the_grad_scaler_skipped_does_not_count(fused):
+    """Overflow: the scaler does not call the optimizer, or a fused one is called and changes nothing."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
     for overflow in (False, True, False):
         scaler.scale(net(torch.ones(4, 2)).sum()).backward()
@@ -59,6 +62,7 @@ def test_a_step_that_the_grad_scaler_skipped_does_not_count():
         scaler.update()
         optimizer.zero_grad()
     assert scheduler.last_epoch == 2
+    assert optimizer.param_groups[0]["lr"] == scheduler.preview(3)["lr/group0"][2]
 
 
 @pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])

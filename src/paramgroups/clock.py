@@ -23,7 +23,7 @@ class Clock:
     Args:
         optimizer: whose steps are counted.
         kind: `"optimizer"` counts its `step()` calls by their hooks, so that accumulation, a step that a GradScaler
-            skipped or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
+            skipped (in the kernel too) or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
         before: called before each real step, and before a load.
         after: called after each update that counts.
         loaded: called after the optimizer's state was loaded.
@@ -91,9 +91,18 @@ class Clock:
         if not self._initialising:
             self._before()
 
-    def _stepped(self, *_: Any) -> None:
-        if self.kind == "optimizer" and not self._initialising:
+    def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
+        if self.kind == "optimizer" and not self._initialising and not _overflowed(optimizer):
             self.advance()
+
+
+def _overflowed(optimizer: Optimizer) -> bool:
+    """Whether the step just made changed nothing, because a fused kernel was told of an overflow by a GradScaler.
+
+    The flag is there only under a GradScaler; reading it waits for the device, once a step.
+    """
+    flag = getattr(optimizer, "found_inf", None)
+    return flag is not None and bool(flag)
 
 
 def _only_makes_state(optimizer: Optimizer) -> bool:
