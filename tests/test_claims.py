@@ -25,7 +25,7 @@ def optimizer():
 def driven(optimizer, schedules, **keywords):
     """Group -> hyperparameter -> the schedule that drives it."""
     lanes = lanes_for(optimizer, resolve(schedules, keywords, None))
-    return {lane.group: {lane.path: lane.course.schedule for lane in own} for own in lanes for lane in own}
+    return {lane.group: {lane.path: lane.schedule for lane in own} for own in lanes for lane in own}
 
 
 A, B, C = pg.Linear(1), pg.Linear(2), pg.Linear(3)

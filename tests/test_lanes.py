@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 import strategies
 from paramgroups.errors import EditError, ScheduledValueError
 from paramgroups.journal import Edit, Override, Rebase, Release
-from paramgroups.lanes import Bank, Course, Lane
+from paramgroups.lanes import Bank, Lane
 from paramgroups.schedules import Absolute, Constant, Cosine, Linear
 
 
 def lane(schedule, base=1.0, path="lr"):
     """A lane of group `head`."""
-    return Lane("head", path, Course(schedule), base)
+    return Lane("head", path, schedule, base)
 
 
 def where(step, path="lr"):
@@ -23,11 +23,18 @@ def where(step, path="lr"):
     return {"step": step, "group": "head", "hyperparameter": path}
 
 
-@given(strategies.schedules(), strategies.bases, st.lists(st.integers(0, 700), min_size=1, max_size=20))
-def test_a_course_is_its_schedule_to_the_bit(schedule, base, steps):
-    """Evaluating block by block, in any order, gives what the schedule gives."""
-    course = Course(schedule)
-    assert [course.value(step, base) for step in steps] == schedule.values(steps, base).tolist()
+@given(
+    strategies.schedules(),
+    st.lists(strategies.bases, min_size=1, max_size=3),
+    st.lists(st.integers(0, 700), min_size=1, max_size=20),
+)
+def test_a_bank_writes_its_schedule_to_the_bit(schedule, bases, steps):
+    """Evaluating many steps ahead, in any order, gives each group what the schedule gives for its base."""
+    groups = [{"lr": 0.0} for _ in bases]
+    bank = Bank([Lane(str(base), "lr", schedule, base) for base in bases], range(len(bases)), groups)
+    for step in steps:
+        bank.write(groups, step)
+        assert [group["lr"] for group in groups] == [schedule(step, base) for base in bases]
 
 
 entries = st.lists(
@@ -101,12 +108,12 @@ def test_a_schedule_that_leaves_the_range_is_refused():
 def test_a_bank_writes_each_group_its_own_multiple():
     """Groups of one course differ by their bases alone."""
     groups = [{"lr": 0.0}, {"lr": 0.0}]
-    course = Course(Cosine(10, end=0.1))
-    lanes = [Lane(str(base), "lr", course, base) for base in (1.0, 0.01)]
+    schedule = Cosine(10, end=0.1)
+    lanes = [Lane(str(base), "lr", schedule, base) for base in (1.0, 0.01)]
     bank = Bank(lanes, [0, 1], groups)
     for step in (0, 3, 10, 400):
         bank.write(groups, step)
-        assert [group["lr"] for group in groups] == [course.schedule(step, base) for base in (1.0, 0.01)]
+        assert [group["lr"] for group in groups] == [schedule(step, base) for base in (1.0, 0.01)]
         assert bank.edits(groups) == []
 
 

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from paramgroups.errors import HyperparameterValueError, UnknownHyperparameterError, nearest
 from paramgroups.hyperparameters import RESERVED, own_copy, split
-from paramgroups.lanes import Course, Lane
+from paramgroups.lanes import Lane
 from paramgroups.params import labels
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.views import lookup
@@ -21,26 +21,26 @@ from paramgroups.views import lookup
 Schedules: TypeAlias = Mapping[str, Mapping[str, Schedule | None]]
 """Group (its name, a rule's name or a glob) -> hyperparameter -> schedule; None leaves it alone."""
 
-Courses: TypeAlias = list[tuple[str | None, dict[str, Course | None]]]
+Assignments: TypeAlias = list[tuple[str | None, dict[str, Schedule | None]]]
 """The same in the order in which they apply, resolved; for None instead of a name, every group that has it."""
 
 
-def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Courses:
-    """The courses of what a user wrote, keywords first, since the mapping wins over them.
+def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Assignments:
+    """What a user wrote, in order and resolved: keywords first, since the mapping wins over them.
 
     Raises:
         TypeError: what is given is no schedule.
         ScheduleError: a duration cannot be resolved.
     """
-    found: Courses = []
+    found: Assignments = []
     for key, own in [(None, keywords), *schedules.items()]:
-        courses = {path: None if given is None else Course(_whole(path, given, horizon)) for path, given in own.items()}
-        if courses:
-            found.append((key, courses))
+        whole = {path: None if given is None else _whole(path, given, horizon) for path, given in own.items()}
+        if whole:
+            found.append((key, whole))
     return found
 
 
-def lanes_for(optimizer: Optimizer, courses: Courses) -> list[list[Lane]]:
+def lanes_for(optimizer: Optimizer, assignments: Assignments) -> list[list[Lane]]:
     """For each group of the optimizer a lane for each hyperparameter that is driven, its base what stands there now.
 
     Raises:
@@ -49,10 +49,10 @@ def lanes_for(optimizer: Optimizer, courses: Courses) -> list[list[Lane]]:
         HyperparameterValueError: what is to be driven is no number.
     """
     groups = optimizer.param_groups
-    wanted: list[dict[str, Course | None]] = [{} for _ in groups]
-    for key, own in courses:
+    wanted: list[dict[str, Schedule | None]] = [{} for _ in groups]
+    for key, own in assignments:
         selected: Sequence[int] = range(len(groups)) if key is None else lookup(optimizer, key)
-        for path, course in own.items():
+        for path, schedule in own.items():
             name = split(path)[0]
             having = [index for index in selected if name in groups[index] and name not in RESERVED]
             if not having:
@@ -60,9 +60,9 @@ def lanes_for(optimizer: Optimizer, courses: Courses) -> list[list[Lane]]:
                 where = "the scheduler" if key is None else f"the scheduler's {key!r}"
                 raise UnknownHyperparameterError(path, where, type(optimizer).__name__, nearest(name, known), known)
             for index in having:
-                wanted[index][path] = course
+                wanted[index][path] = schedule
     return [
-        [Lane(label.name, path, course, _base(group, path, label.name)) for path, course in own.items() if course]
+        [Lane(label.name, path, schedule, _base(group, path, label.name)) for path, schedule in own.items() if schedule]
         for label, group, own in zip(labels(optimizer), groups, wanted, strict=True)
     ]
 

@@ -23,54 +23,23 @@ from paramgroups.schedules import Schedule
 Groups: TypeAlias = Sequence[MutableMapping[str, Any]]
 """An optimizer's `param_groups`."""
 
-_BLOCK = 256  # steps evaluated at once, so that a tick is a look into a list
+_STEPS_AHEAD = 256  # steps evaluated at once, so that a tick is a look into a list,
+_NUMBERS_AHEAD = 1 << 16  # of at most so many numbers
 _PROBES = 512  # steps at which a schedule is tried before it drives anything
 _EXACT = 1e-9  # a solved base has to give the edit back to within this fraction
 
 
 @final
-class Course:
-    """A resolved schedule, evaluated block by block."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-        self.affine = schedule.affine
-        self._lines: tuple[int, list[float], list[float]] = (0, [], [])
-        self._values: dict[float, tuple[int, list[float]]] = {}
-
-    def line(self, step: int) -> tuple[float, float]:
-        """Factor and offset of an affine schedule at `step`."""
-        start, factors, offsets = self._lines
-        if not start <= step < start + len(factors):
-            start = step
-            factor, offset = self.schedule.line(np.arange(step, step + _BLOCK))
-            factors, offsets = factor.tolist(), offset.tolist()
-            self._lines = start, factors, offsets
-        return factors[step - start], offsets[step - start]
-
-    def value(self, step: int, base: float) -> float:
-        """The value at `step` for a group whose base is `base`."""
-        if self.affine:
-            factor, offset = self.line(step)
-            return factor * base + offset
-        start, values = self._values.get(base, (0, []))
-        if not start <= step < start + len(values):
-            start, values = step, self.schedule.values(np.arange(step, step + _BLOCK), base).tolist()
-            self._values[base] = start, values
-        return values[step - start]
-
-
-@final
 class Lane:
-    """One hyperparameter of one group, driven by one course.
+    """One hyperparameter of one group, driven by one resolved schedule.
 
     Its values are a function of the first base and the entries it was given; a later entry says nothing of the past.
     """
 
-    def __init__(self, group: str, path: str, course: Course, base: float) -> None:
+    def __init__(self, group: str, path: str, schedule: Schedule, base: float) -> None:
         self.group = group
         self.path = path
-        self.course = course
+        self.schedule = schedule
         self.first_base = base
         self.entries: list[Entry] = []
         self._since = [0]
@@ -99,13 +68,15 @@ class Lane:
                 return value
         return None
 
+    def exception_at(self, step: int) -> float | None:
+        """The override at update `step`, or the very value that was written by hand for it."""
+        override = self.override_at(step)
+        return self._edits.get(step) if override is None else override
+
     def value(self, step: int) -> float:
         """The value at update `step`."""
-        override = self.override_at(step)
-        if override is not None:
-            return override
-        edit = self._edits.get(step)
-        return self.course.value(step, self.base_at(step)) if edit is None else edit
+        exception = self.exception_at(step)
+        return self.schedule(step, self.base_at(step)) if exception is None else exception
 
     def values(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """The values at many updates, the same as one by one."""
@@ -113,7 +84,7 @@ class Lane:
         segments = np.searchsorted(np.asarray(self._since), steps, side="right") - 1
         for segment in np.unique(segments):
             here = segments == segment
-            found[here] = self.course.schedule.values(steps[here], self._bases[segment])
+            found[here] = self.schedule.values(steps[here], self._bases[segment])
         for step, value in self._edits.items():
             found[steps == step] = value
         for since, until, value in self._overrides:
@@ -139,7 +110,7 @@ class Lane:
 
     def after(self, bases: Mapping[str, float], entries: Iterable[Entry]) -> Lane:
         """The same lane with the base and the entries of a group's past."""
-        lane = Lane(self.group, self.path, self.course, bases.get(self.path, self.first_base))
+        lane = Lane(self.group, self.path, self.schedule, bases.get(self.path, self.first_base))
         for entry in entries:
             if entry.hyperparameter == self.path:
                 lane.add(replace(entry, group=self.group))
@@ -173,7 +144,7 @@ class Lane:
         for index in {int(values.argmin()), int(values.argmax())}:
             value, step = float(values[index]), int(steps[index])
             if value not in allowed:
-                schedule = repr(self.course.schedule)
+                schedule = repr(self.schedule)
                 raise ScheduledValueError(self.name, schedule, step, value, self.base_at(step), str(allowed))
 
     def _end_overrides(self, step: int) -> None:
@@ -182,9 +153,9 @@ class Lane:
         ]
 
     def _solved(self, step: int, value: float) -> float | None:
-        if not self.course.affine:
+        if not self.schedule.affine:
             return None
-        factor, offset = self.course.line(step)
+        factor, offset = (float(part[0]) for part in self.schedule.line([step]))
         if factor == 0.0:
             return value if offset == 0.0 else None
         base = (value - offset) / factor
@@ -194,10 +165,10 @@ class Lane:
 
 @final
 class Bank:
-    """Lanes on one hyperparameter that share a course: read, compared and written together.
+    """Lanes on one hyperparameter that share a schedule: read, compared and written together.
 
     Args:
-        lanes: at least one, all of one course and hyperparameter.
+        lanes: at least one, all of one schedule and hyperparameter.
         indices: for each lane where its group stands in `param_groups`.
         groups: `optimizer.param_groups`. It is handed over at every use, because its dicts may be replaced.
     """
@@ -205,12 +176,13 @@ class Bank:
     def __init__(self, lanes: Sequence[Lane], indices: Sequence[int], groups: Groups) -> None:
         self.lanes = list(lanes)
         self._indices = None if list(indices) == list(range(len(groups))) else list(indices)
-        self._course = lanes[0].course
+        self._schedule = lanes[0].schedule
         self._path = lanes[0].path
         name, index = split(self._path)
         self._plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
         self._value_in = itemgetter(name)
         self._bases = np.array([lane.base for lane in lanes])
+        self._ahead: tuple[int, list[list[float]]] = (0, [])
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._last = self._read(groups)
 
@@ -227,13 +199,14 @@ class Bank:
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
-        if self._course.affine:
-            factor, offset = self._course.line(step)
-            values = (self._bases * factor + offset).tolist()
-        else:
-            values = [self._course.value(step, base) for base in self._bases.tolist()]
+        start, rows = self._ahead
+        if not start <= step < start + len(rows):
+            start, rows = self._ahead = step, self._rows(step)
+        values = rows[step - start]
         for index, lane in self._changed:
-            values[index] = lane.value(step)
+            exception = lane.exception_at(step)
+            if exception is not None:
+                values[index] = exception
         path = self._path
         if self._plain:
             for group, value in zip(self._own(groups), values, strict=True):
@@ -243,6 +216,19 @@ class Bank:
             for group, value in zip(self._own(groups), values, strict=True):
                 write(group, path, value)
             self._last = self._read(groups)
+
+    def _rows(self, step: int) -> list[list[float]]:
+        """The values of every lane from `step` on, a row an update, as the present bases give them."""
+        count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes)))
+        steps = np.arange(step, step + count)
+        if self._schedule.affine:
+            factors, offsets = self._schedule.line(steps)
+            values = factors[:, None] * self._bases + offsets[:, None]
+        else:
+            bases, places = np.unique(self._bases, return_inverse=True)
+            values = np.stack([self._schedule.values(steps, base) for base in bases], axis=1)[:, places]
+        rows: list[list[float]] = values.tolist()
+        return rows
 
     def _own(self, groups: Groups) -> Groups:
         return groups if self._indices is None else [groups[index] for index in self._indices]

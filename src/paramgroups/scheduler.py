@@ -22,13 +22,13 @@ from paramgroups.errors import ClaimError, ClockError, EditError, Hyperparameter
 from paramgroups.hyperparameters import range_of, read
 from paramgroups.inheritance import Past, check_sizes, from_state, inherit, past_of, to_state
 from paramgroups.journal import Edit, Entry, Override, Rebase, Release
-from paramgroups.lanes import Bank, Course, Lane
+from paramgroups.lanes import Bank, Lane
 from paramgroups.params import Label, labels, parameter_names, register
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.views import lookup, view
 
 _UNBOUNDED = 10_000  # steps over which an open-ended schedule is tried before it drives anything
-_PICKLED = ("optimizer", "horizon", "on_edit", "_courses", "_lanes", "_journal")
+_PICKLED = ("optimizer", "horizon", "on_edit", "_assignments", "_lanes", "_journal")
 _GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
 
 _ATTACHED: weakref.WeakKeyDictionary[Optimizer, list[weakref.ref[Scheduler]]] = weakref.WeakKeyDictionary()
@@ -100,13 +100,13 @@ class Scheduler(LRScheduler):
         self.optimizer = optimizer
         self.horizon = horizon
         self.on_edit = on_edit
-        self._courses = resolve(schedules or {}, hyperparameters, horizon)
-        lanes = lanes_for(optimizer, self._courses)
+        self._assignments = resolve(schedules or {}, hyperparameters, horizon)
+        lanes = lanes_for(optimizer, self._assignments)
         if not any(lanes):
             raise ClaimError("Nothing", "this scheduler", "Give it a schedule: Scheduler(optimizer, lr=Cosine(1000)).")
         self._check_claims(lanes)
-        for lane in {(lane.course, lane.path, lane.first_base): lane for own in lanes for lane in own}.values():
-            lane.check(self._last_step(lane.course))
+        for lane in {(id(lane.schedule), lane.path, lane.first_base): lane for own in lanes for lane in own}.values():
+            lane.check(self._last_step(lane.schedule))
         self._lanes = lanes
         self._journal: list[Entry] = []
         self._attach(clock, stall_limit)
@@ -122,7 +122,10 @@ class Scheduler(LRScheduler):
     def values(self) -> dict[str, float]:
         """What each driven hyperparameter is at the next update, by `hyperparameter/group`."""
         self._notice()
-        return {lane.name: lane.value(self.last_epoch) for lane in self._all()}
+        groups = self.optimizer.param_groups
+        return {
+            lane.name: read(group, lane.path) for group, own in zip(groups, self._lanes, strict=True) for lane in own
+        }
 
     def preview(self, steps: int | Iterable[int]) -> dict[str, NDArray[np.float64]]:
         """What each driven hyperparameter was and will be, as things stand now.
@@ -289,8 +292,8 @@ class Scheduler(LRScheduler):
     def _all(self) -> Iterable[Lane]:
         return (lane for own in self._lanes for lane in own)
 
-    def _last_step(self, course: Course) -> int:
-        ends = [course.schedule.length, self.horizon.steps if self.horizon else None]
+    def _last_step(self, schedule: Schedule) -> int:
+        ends = [schedule.length, self.horizon.steps if self.horizon else None]
         return max((end for end in ends if end is not None), default=_UNBOUNDED)
 
     def _check_claims(self, lanes: list[list[Lane]]) -> None:
@@ -383,7 +386,7 @@ class Scheduler(LRScheduler):
             found: list[Past | None] = list(pasts)
         else:
             found = inherit(pasts, members, homes)
-        fresh = lanes_for(self.optimizer, self._courses)
+        fresh = lanes_for(self.optimizer, self._assignments)
         self._check_claims(fresh)
         self._continue(fresh, found)
         separate(self.optimizer, fresh)
@@ -399,14 +402,14 @@ class Scheduler(LRScheduler):
         self._journal = sorted(journal, key=lambda entry: entry.step)
 
     def _rebuild(self) -> None:
-        """Put lanes of one course and hyperparameter into one bank."""
+        """Put lanes of one schedule and hyperparameter into one bank."""
         groups = self.optimizer.param_groups
         self._groups = list(groups)
         self._names = [label.name for label in labels(self.optimizer)]
-        together: dict[tuple[str, Course], tuple[list[Lane], list[int]]] = {}
+        together: dict[tuple[str, int], tuple[list[Lane], list[int]]] = {}
         for index, own in enumerate(self._lanes):
             for lane in own:
-                lanes, indices = together.setdefault((lane.path, lane.course), ([], []))
+                lanes, indices = together.setdefault((lane.path, id(lane.schedule)), ([], []))
                 lanes.append(lane)
                 indices.append(index)
         self._banks = [Bank(lanes, indices, groups) for lanes, indices in together.values()]
