@@ -21,7 +21,14 @@ from torch import nn
 
 import paramgroups as pg
 import strategies
-from paramgroups.errors import ClaimError, EditError, HyperparameterValueError, StateMismatchError, UndrivenError
+from paramgroups.errors import (
+    ClaimError,
+    EditError,
+    HyperparameterValueError,
+    ScheduledValueError,
+    StateMismatchError,
+    UndrivenError,
+)
 from paramgroups.journal import Edit, Rebase
 from paramgroups.scheduler import EditWarning
 
@@ -220,6 +227,26 @@ def test_an_edit_of_one_beta_is_an_edit():
     optimizer.param_groups[0]["betas"] = (0.45, 0.999)
     train(net, optimizer)
     assert [(entry.hyperparameter, entry.new) for entry in scheduler.journal] == [("betas[0]", 0.45)]
+
+
+def test_a_value_that_leaves_the_range_is_refused_when_it_is_due():
+    """Not before: a curve that would turn negative after the run's end is no mistake of the run."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    pg.Scheduler(optimizer, lr=pg.Function(lambda k: 1 - k / 4))
+    for _ in range(4):
+        optimizer.step()
+    with pytest.raises(ScheduledValueError, match=r"gives lr/group0 = -0.25 at step 5"):
+        optimizer.step()
+
+
+def test_a_function_is_asked_only_for_steps_that_come():
+    """A table of values as long as the run is enough, but for the one written after the last update."""
+    table = [0.1, 0.2, 0.3, 0.4]
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    pg.Scheduler(optimizer, lr=pg.Function(lambda k: table[int(k)], absolute=True))
+    for k in range(3):
+        assert optimizer.param_groups[0]["lr"] == table[k]
+        optimizer.step()
 
 
 # --- overrides, rebases ---------------------------------------------------------------------------

@@ -133,19 +133,25 @@ class Lane:
         return Edit(step=step, group=self.group, hyperparameter=self.path, value=value, old=self.base, new=new)
 
     def check(self, last: int) -> None:
-        """Try the schedule at steps from 0 to `last`.
+        """Try the schedule at steps from 0 to `last`; one that calls out, at step 0 alone.
 
         Raises:
             ScheduledValueError: one of its values is none the hyperparameter could have.
         """
-        steps = np.unique(np.linspace(0, last, _PROBES).astype(np.int64))
+        steps = np.unique(np.linspace(0, last, _PROBES).astype(np.int64)) if self.schedule.closed_form else np.arange(1)
         values = self.values(steps)
-        allowed = range_of(self.path)
         for index in {int(values.argmin()), int(values.argmax())}:
-            value, step = float(values[index]), int(steps[index])
-            if value not in allowed:
-                schedule = repr(self.schedule)
-                raise ScheduledValueError(self.name, schedule, step, value, self.base_at(step), str(allowed))
+            self.check_value(int(steps[index]), float(values[index]))
+
+    def check_value(self, step: int, value: float) -> None:
+        """Accept a value that the hyperparameter could have.
+
+        Raises:
+            ScheduledValueError: it could not.
+        """
+        allowed = range_of(self.path)
+        if value not in allowed:
+            raise ScheduledValueError(self.name, repr(self.schedule), step, value, self.base_at(step), str(allowed))
 
     def _end_overrides(self, step: int) -> None:
         self._overrides = [
@@ -182,6 +188,7 @@ class Bank:
         self._plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
         self._value_in = itemgetter(name)
         self._bases = np.array([lane.base for lane in lanes])
+        self._suspects: frozenset[int] = frozenset()
         self._ahead: tuple[int, list[list[float]]] = (0, [])
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._last = self._read(groups)
@@ -203,6 +210,9 @@ class Bank:
         if not start <= step < start + len(rows):
             start, rows = self._ahead = step, self._rows(step)
         values = rows[step - start]
+        if step in self._suspects:
+            for lane, value in zip(self.lanes, values, strict=True):
+                lane.check_value(step, value)
         for index, lane in self._changed:
             exception = lane.exception_at(step)
             if exception is not None:
@@ -219,7 +229,7 @@ class Bank:
 
     def _rows(self, step: int) -> list[list[float]]:
         """The values of every lane from `step` on, a row an update, as the present bases give them."""
-        count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes)))
+        count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes))) if self._schedule.closed_form else 1
         steps = np.arange(step, step + count)
         if self._schedule.affine:
             factors, offsets = self._schedule.line(steps)
@@ -227,6 +237,9 @@ class Bank:
         else:
             bases, places = np.unique(self._bases, return_inverse=True)
             values = np.stack([self._schedule.values(steps, base) for base in bases], axis=1)[:, places]
+        allowed = range_of(self._path)
+        fits = float(values.min()) in allowed and float(values.max()) in allowed
+        self._suspects = frozenset() if fits else frozenset(steps.tolist())
         rows: list[list[float]] = values.tolist()
         return rows
 

@@ -27,7 +27,6 @@ from paramgroups.params import Label, labels, parameter_names, register
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.views import lookup, view
 
-_UNBOUNDED = 10_000  # steps over which an open-ended schedule is tried before it drives anything
 _PICKLED = ("optimizer", "horizon", "on_edit", "_assignments", "_lanes", "_journal")
 _GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
 
@@ -294,7 +293,7 @@ class Scheduler(LRScheduler):
 
     def _last_step(self, schedule: Schedule) -> int:
         ends = [schedule.length, self.horizon.steps if self.horizon else None]
-        return max((end for end in ends if end is not None), default=_UNBOUNDED)
+        return max((end for end in ends if end is not None), default=0)
 
     def _check_claims(self, lanes: list[list[Lane]]) -> None:
         """Nothing of this may be driven by another scheduler."""

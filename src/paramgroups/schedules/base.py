@@ -166,6 +166,17 @@ class Schedule(ABC):
     # --- properties ---------------------------------------------------------------------------------------------
 
     @property
+    def closed_form(self) -> bool:
+        """Whether its values are computed here, and so may be computed ahead; a `Function` calls out.
+
+        Example:
+            >>> from paramgroups.schedules import Cosine, Function
+            >>> Cosine(10).closed_form, (Cosine(10) * Function(abs)).closed_form
+            (True, False)
+        """
+        return all(child.closed_form for child in self._children())
+
+    @property
     def absolute(self) -> bool:
         """Whether every level is `Absolute`, so that the value is the same for every base.
 

@@ -59,6 +59,10 @@ class Function(Shape):
             raise ScheduleArgumentError("absolute", self.absolute, "Function", "True or False")
 
     @property
+    def closed_form(self) -> bool:
+        return False
+
+    @property
     def _kinds(self) -> frozenset[type]:
         return frozenset({Absolute if self.absolute else float})
 
