@@ -143,6 +143,60 @@ def test_a_step_between_revives_the_clock():
     assert scheduler.last_epoch == 5
 
 
+def test_a_step_of_a_part_of_the_groups_is_refused():
+    """DeepSpeed's ZeRO steps the inner optimizer once a group, with a list of one: no count can be trusted."""
+    optimizer = torch.optim.SGD([{"params": [torch.zeros(1)]}, {"params": [torch.zeros(1)]}], lr=0.1)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+    whole = optimizer.param_groups
+    optimizer.param_groups = whole[1:]
+    with pytest.raises(ClockError, match="stepped with 1 of its 2 groups") as caught:
+        optimizer.step()
+    assert "clock='manual'" in str(caught.value)
+    optimizer.param_groups = whole
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_a_manual_clock_lets_an_engine_step_group_by_group():
+    """One update is one call of `scheduler.step()`, however many steps it took."""
+    optimizer = torch.optim.SGD([{"params": [torch.zeros(1)]}, {"params": [torch.zeros(1)]}], lr=0.1)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10), clock="manual")
+    whole = optimizer.param_groups
+    for part in (whole[:1], whole[1:]):
+        optimizer.param_groups = part
+        optimizer.step()
+    optimizer.param_groups = whole
+    scheduler.step()
+    assert scheduler.last_epoch == 1
+    assert [group["lr"] for group in whole] == [0.1 * 0.9] * 2
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own use of torch.jit
+@pytest.mark.parametrize("what", ["the optimizer's step", "the whole training step"])
+def test_a_compiled_step_ticks_and_is_not_compiled_again(what):
+    """The hooks are invisible to torch.compile, and the tensor lr it holds on to is filled in place."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=torch.tensor(0.1))
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+
+    def step():
+        optimizer.zero_grad()
+        backward(net)
+        optimizer.step()
+
+    torch._dynamo.reset()
+    compiled = torch.compile(optimizer.step if what == "the optimizer's step" else step, backend="eager")
+    frames = []
+    for _ in range(6):
+        backward(net)
+        compiled()
+        frames.append(torch._dynamo.utils.counters["frames"]["total"])
+    assert scheduler.last_epoch == 6
+    assert float(optimizer.param_groups[0]["lr"]) == pytest.approx(0.04)
+    assert scheduler.journal == ()
+    assert frames[2:] == frames[2:3] * 4
+
+
 def test_an_epoch_cannot_be_told():
     """`step(epoch)` is refused: the position is counted or loaded."""
     _, _, scheduler = made()

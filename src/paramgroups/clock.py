@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, final
 
+import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -53,8 +54,8 @@ class Clock:
         self._before = before
         self._after = after
         self._handles: list[RemovableHandle] = [
-            optimizer.register_step_pre_hook(self._stepping),
-            optimizer.register_step_post_hook(self._stepped),
+            optimizer.register_step_pre_hook(_uncompiled(self._stepping)),
+            optimizer.register_step_post_hook(_uncompiled(self._stepped)),
             optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
             optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
         ]
@@ -75,10 +76,9 @@ class Clock:
             )
 
     def advance(self) -> None:
-        """Count one update."""
-        self.step += 1
-        self._idle = 0
-        self._after()
+        """Count one update, made by hand."""
+        self._before()
+        self._count()
 
     def stop(self) -> None:
         """Leave the optimizer alone."""
@@ -88,12 +88,23 @@ class Clock:
 
     def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
         self._initialising = _only_makes_state(optimizer)
-        if not self._initialising:
+        if self.kind == "optimizer" and not self._initialising:
             self._before()
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
         if self.kind == "optimizer" and not self._initialising and not _overflowed(optimizer):
-            self.advance()
+            self._count()
+
+    def _count(self) -> None:
+        self.step += 1
+        self._idle = 0
+        self._after()
+
+
+def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
+    disable: Callable[[Callable[..., None]], Callable[..., None]] = torch.compiler.disable
+    return disable(hook)
 
 
 def _overflowed(optimizer: Optimizer) -> bool:

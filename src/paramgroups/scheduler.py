@@ -326,7 +326,19 @@ class Scheduler(LRScheduler):
         except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
             moved = True
         if moved:
+            self._check_whole()
             self._regroup()
+
+    def _check_whole(self) -> None:
+        """Refuse a list that stands in for the real one and shows only a part of it."""
+        groups = self.optimizer.param_groups
+        if groups is not self._list and len(groups) < len(self._groups) and all(g in self._groups for g in groups):
+            raise ClockError(
+                f"The optimizer is stepped with {len(groups)} of its {len(self._groups)} groups: one step of it is not "
+                "one update.",
+                "An engine that steps group by group hides its steps: count them yourself, Scheduler(..., "
+                "clock='manual') and scheduler.step() after each update.",
+            )
 
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
@@ -403,7 +415,7 @@ class Scheduler(LRScheduler):
     def _rebuild(self) -> None:
         """Put lanes of one schedule and hyperparameter into one bank."""
         groups = self.optimizer.param_groups
-        self._groups = list(groups)
+        self._list, self._groups = groups, list(groups)
         self._names = [label.name for label in labels(self.optimizer)]
         together: dict[tuple[str, int], tuple[list[Lane], list[int]]] = {}
         for index, own in enumerate(self._lanes):
