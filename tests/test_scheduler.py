@@ -1,6 +1,7 @@
 """Schedules, clock and journal driving real optimizers."""
 
 import copy
+import gc
 import json
 import pickle
 
@@ -23,6 +24,7 @@ import paramgroups as pg
 import strategies
 from paramgroups.errors import (
     ClaimError,
+    ClockError,
     EditError,
     HyperparameterValueError,
     ScheduledValueError,
@@ -380,6 +382,19 @@ def test_a_copy_of_optimizer_and_scheduler_goes_on_by_itself(copied):
     assert again.journal == scheduler.journal
     assert live(other) == {name: curve[4] for name, curve in scheduler.preview(5).items()}
     assert pg.view(other)["head"].parameter_names == ["head.weight", "head.bias"]
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))], ids=["deepcopy", "pickle"]
+)
+def test_a_scheduler_copied_without_its_optimizer_says_so_at_first_use(copied):
+    """It would drive a copy that nobody steps."""
+    _, _, scheduler = made()
+    again = copied(scheduler)
+    gc.collect()
+    for use in ("step", "values", "state_dict", "get_last_lr"):
+        with pytest.raises(ClockError, match=r"without its optimizer(.|\n)*copy.deepcopy\(\(optimizer, scheduler\)\)"):
+            getattr(again, use)()
 
 
 # --- groups that come and go ----------------------------------------------------------------------

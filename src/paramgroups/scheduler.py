@@ -27,7 +27,7 @@ from paramgroups.params import Label, labels, parameter_names, register
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.views import lookup, view
 
-_PICKLED = ("optimizer", "horizon", "on_edit", "_assignments", "_lanes", "_journal")
+_PICKLED = ("horizon", "on_edit", "_assignments", "_lanes", "_journal")
 _GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
 
 _ATTACHED: weakref.WeakKeyDictionary[Optimizer, list[weakref.ref[Scheduler]]] = weakref.WeakKeyDictionary()
@@ -96,7 +96,7 @@ class Scheduler(LRScheduler):
         if hasattr(optimizer.step, "_wrapped_by_lr_sched") and not adopt:
             way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
             raise ClaimError("The optimizer", "a scheduler of torch", way_out)
-        self.optimizer = optimizer
+        self._optimizer: Optimizer | weakref.ref[Optimizer] = optimizer
         self.horizon = horizon
         self.on_edit = on_edit
         self._assignments = resolve(schedules or {}, hyperparameters, horizon)
@@ -111,6 +111,22 @@ class Scheduler(LRScheduler):
         self._attach(clock, stall_limit)
 
     # --- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def optimizer(self) -> Optimizer:  # type: ignore[override]
+        """The optimizer that is driven.
+
+        Raises:
+            ClockError: this is a copy, and was made without its optimizer.
+        """
+        found = self._optimizer() if isinstance(self._optimizer, weakref.ref) else self._optimizer
+        if found is None:
+            raise ClockError(
+                "This scheduler was copied or pickled without its optimizer, so nothing it does would reach yours.",
+                "Copy both at once, copy.deepcopy((optimizer, scheduler)), or save its state_dict().",
+            )
+        self._optimizer = found
+        return found
 
     @property
     def journal(self) -> tuple[Entry, ...]:
@@ -182,6 +198,7 @@ class Scheduler(LRScheduler):
                 f"scheduler.step({epoch}) tells the time, which is counted.",
                 "Call scheduler.step(), or load a state to continue from another step.",
             )
+        self._notice()
         if self._clock.kind == "manual":
             self._clock.advance()
         else:
@@ -269,6 +286,7 @@ class Scheduler(LRScheduler):
     def __getstate__(self) -> dict[str, Any]:
         self._notice()
         return {
+            "optimizer": self.optimizer,
             "attributes": {key: self.__dict__[key] for key in _PICKLED},
             "clock": (self._clock.kind, self._clock.stall_limit, self._clock.step),
             "names": [parameter_names(self.optimizer, group) for group in self.optimizer.param_groups],
@@ -276,15 +294,17 @@ class Scheduler(LRScheduler):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state["attributes"])
+        optimizer: Optimizer = state["optimizer"]
+        self.__dict__.update(state["attributes"], _optimizer=optimizer)
         names: list[list[str] | None] = state["names"]
         known: list[Label] = state["labels"]
-        groups = self.optimizer.param_groups
+        groups = optimizer.param_groups
         if all(own is not None for own in names):
             members = [group["params"] for group in groups]
             by_tensor = dict(zip(chain(*members), chain(*(own or () for own in names)), strict=True))
-            register(self.optimizer, by_tensor, zip(members, known, strict=True))
+            register(optimizer, by_tensor, zip(members, known, strict=True))
         self._attach(*state["clock"])
+        self._optimizer = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
 
     # --- parts of the above -------------------------------------------------------------------------------------
 
