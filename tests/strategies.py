@@ -1,5 +1,6 @@
 """Random values of the package's own types, for property tests."""
 
+import math
 import operator
 
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from paramgroups.schedules import (
     Linear,
     MultiStep,
     Piecewise,
+    Plateau,
     Polynomial,
     Schedule,
     Warmup,
@@ -36,7 +38,13 @@ times = st.lists(st.integers(0, 100) | st.floats(0.0, 100.0), min_size=1, max_si
 
 def halving(step: float) -> float:
     """A function for `Function`: importable, so that it pickles."""
-    return 0.5 ** (step / 16)
+    return math.pow(0.5, step / 16)
+
+
+observations = st.lists(st.tuples(st.integers(0, 40), st.floats(-2.0, 2.0)), max_size=6).map(sorted).map(tuple)
+plateaus = st.builds(
+    Plateau, st.floats(0.1, 0.9), patience=st.integers(0, 2), cooldown=st.integers(0, 2), observed=observations
+)
 
 
 def shapes(level: st.SearchStrategy = levels, steps: st.SearchStrategy = counts, *, ended: bool = False):
@@ -52,10 +60,10 @@ def shapes(level: st.SearchStrategy = levels, steps: st.SearchStrategy = counts,
         st.builds(Cosine, steps, **ends),
         st.builds(Polynomial, steps, power=st.floats(0.25, 4.0) | st.just(2.0), **ends),
         st.builds(Exponential, steps, start=nonzero, end=nonzero),
-        st.builds(MultiStep, moments, gamma=st.floats(0.0, 2.0), start=level),
+        st.builds(MultiStep, moments, gamma=factors, start=level),
         st.builds(Piecewise, _points(moments, level), st.sampled_from(["linear", "constant"])),
         _functions(level, steps if ended else st.none() | steps),
-        *([] if ended else [st.builds(InverseSqrt, st.integers(1, 20), level)]),
+        st.builds(InverseSqrt, st.integers(1, 20), level, steps=steps if ended else st.none() | steps),
     )
 
 
@@ -76,6 +84,7 @@ def schedules(level: st.SearchStrategy = levels):
             .flatmap(lambda bounds: st.builds(Schedule.clip, inner, *map(st.just, sorted(bounds, key=_number)))),
             st.builds(Schedule.repeat, ended, st.none() | st.integers(1, 4)),
             st.builds(Schedule.shift, inner, st.integers(-10, 10)),
+            st.builds(_stretched, inner, st.integers(0, 12), st.integers(1, 12), st.integers(1, 12)),
         )
 
     return st.recursive(shapes(level), combined, max_leaves=5)
@@ -87,6 +96,10 @@ def chains_with_text(level: st.SearchStrategy = levels):
     rest = st.builds(Cosine, st.just("rest"), end=level)
     parts = st.lists(part, min_size=2, max_size=3) | st.tuples(part, rest, part)
     return parts.map(lambda drawn: _chained(*drawn))
+
+
+def _stretched(inner: Schedule, at: int, old: int, new: int) -> Schedule:
+    return inner.stretch(at=at, old=at + old, new=at + new)
 
 
 def _chained(first: Schedule, *others: Schedule) -> Schedule:

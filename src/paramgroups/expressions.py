@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from paramgroups.errors import ExpressionError, did_you_mean, nearest
 from paramgroups.plan.rules import LayerDecay, Plan, Rule, Times
 
 _LONGEST: Final = 10_000  # characters: what a person writes, and the parser cannot choke on
+_DEEPEST: Final = 100  # so that no later walk over what is read, such as its repr, runs out of stack
 _SELECTORS: Final = ("Kind", "Matching", "Named", "Ndim", "Within")
 _CONSTANTS: Final = ("ALL", "BIASES", "EMBEDDINGS", "NORMS")
 _SHAPES: Final = tuple(
@@ -29,7 +31,7 @@ _CALLS: Final[dict[str, Callable[..., Any]]] = {
     **{kind.__name__: kind for kind in (LayerDecay, Plan, Rule, Times)},
 }
 _NAMES: Final = {name: getattr(selectors, name) for name in _CONSTANTS}
-_METHODS: Final = ("then", "clip", "repeat", "shift")
+_METHODS: Final = ("then", "clip", "repeat", "shift", "stretch")
 _WRITTEN = re.compile(r"[&|~(]|[A-Z]+")
 
 
@@ -53,7 +55,7 @@ def read(text: str) -> Any:
         NORMS | BIASES
     """
     if len(text) > _LONGEST:
-        raise ExpressionError(text[:60] + "…", f"it has {len(text):,} characters, over {_LONGEST:,}", 0, "")
+        raise ExpressionError(text, f"it has {len(text):,} characters, over {_LONGEST:,}", 0, "")
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
@@ -61,6 +63,8 @@ def read(text: str) -> Any:
         raise ExpressionError(text, f"it is no Python expression ({error.msg})", error.offset or 0, hint) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(text, f"it cannot be parsed ({error})", 0, "Is it a text of a few lines?") from error
+    if _depth(tree) > _DEEPEST:
+        raise ExpressionError(text, f"it is nested more than {_DEEPEST} deep", 0, "Give parts of it names.")
     return _Reader(text.strip()).value(tree.body)
 
 
@@ -82,6 +86,14 @@ def read_selector(text: str) -> selectors.Selector:
     return selectors.selector(value)
 
 
+def _depth(tree: ast.AST) -> int:
+    """How deeply the nodes are nested, told without recursion."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
+
+
 class _Reader:
     """Walks the syntax tree of one text; every node is either known or refused."""
 
@@ -101,6 +113,8 @@ class _Reader:
             raise self._refused(
                 node, f"{node.value!r} is not allowed here", "Write a number, text, True, False or None."
             )
+        if isinstance(node.value, (int, float)) and abs(node.value) > sys.float_info.max:
+            raise self._refused(node, "the number is too large", "Write a finite one.")
         return node.value
 
     def _tuple(self, node: ast.Tuple) -> Any:
@@ -112,7 +126,10 @@ class _Reader:
     def _dict(self, node: ast.Dict) -> Any:
         if None in node.keys:
             raise self._refused(node, "** is not allowed here", "Write the entries.")
-        return {self.value(key): self.value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+        keys = [self.value(key) for key in node.keys if key]
+        if not all(isinstance(key, (str, int, float)) for key in keys):
+            raise self._refused(node, "a key is neither text nor a number", "Write {'stem.*': 0, 'blocks.0.*': 1}.")
+        return dict(zip(keys, map(self.value, node.values), strict=True))
 
     def _name(self, node: ast.Name) -> Any:
         if node.id in _NAMES:
@@ -158,10 +175,12 @@ class _Reader:
 
     def _call(self, node: ast.Call) -> Any:
         arguments = [self.value(argument) for argument in node.args]
-        keywords = {}
+        keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
                 raise self._refused(node, "** is not allowed here", "Write the arguments.")
+            if keyword.arg in keywords:
+                raise self._refused(node, f"{keyword.arg} is given twice", "Leave one.")
             keywords[keyword.arg] = self.value(keyword.value)
         called = self._callable(node.func)
         self._check_keywords(node, called, keywords)

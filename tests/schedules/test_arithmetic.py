@@ -105,9 +105,7 @@ def test_bounds_may_not_cross():
     with pytest.raises(ScheduleArgumentError) as crossed:
         Linear(4).clip(0.5, 0.1)
     assert str(crossed.value) == "low = 0.5 in .clip cannot be used.\nIt must be at most high = 0.1."
-    with pytest.raises(
-        ScheduleArgumentError, match=r"low = Absolute\(0.5\) .*\nIt must be at most high = Absolute\(0.1\)"
-    ):
+    with pytest.raises(ScheduleArgumentError, match=r"It must be at most high = Absolute\(0.1\)"):
         Linear(4).clip(Absolute(0.5), Absolute(0.1))
     schedule = Linear(4).clip(0.5, Absolute(0.25))
     assert schedule(0, 0.5) == 0.25

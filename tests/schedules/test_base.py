@@ -121,7 +121,7 @@ def test_resolving_once_is_enough(schedule):
     ("schedule", "code"),
     [
         (Cosine("rest", start=1.0, end=0.01), "Cosine('rest', end=0.01)"),
-        (Cosine(10.0, end=Absolute(1)), "Cosine(10, end=Absolute(1.0))"),
+        (Cosine(10, end=Absolute(1)), "Cosine(10, end=Absolute(1.0))"),
         (Constant(), "Constant()"),
         (Constant(1, 5), "Constant(steps=5)"),
         (Constant(np.float32(0.5), np.int64(5)), "Constant(0.5, steps=5)"),
@@ -142,17 +142,18 @@ def test_code_is_printed_as_a_person_writes_it(schedule, code):
     assert repr(schedule) == code
 
 
-@pytest.mark.parametrize("steps", [[0.5, 2], (0, 1), range(3), np.arange(3), np.arange(6)[::2], np.float32([1.5]), []])
+@pytest.mark.parametrize(
+    "steps", [[0.5, 2], (0, 1), range(3), np.arange(3), np.arange(6)[::2], np.array([1.5], np.float32), []]
+)
 def test_steps_are_any_sequence_of_numbers(steps):
     """Lists, ranges, strided and narrow arrays all give one float64 a step."""
     assert Linear(4).values(steps, 1.0).tolist() == [1 - min(time, 4) / 4 for time in np.asarray(steps).tolist()]
 
 
-@pytest.mark.parametrize(
-    "value", [Linear(4)(1, 0.5), Linear(4)(np.int64(1), np.float32(0.5)), Linear(4)(1.0, base=0.5)]
-)
-def test_a_call_gives_a_plain_float(value):
+@pytest.mark.parametrize(("step", "base"), [(1, 0.5), (1.0, 0.5), (np.int64(1), np.float32(0.5))])
+def test_a_call_gives_a_plain_float(step, base):
     """What comes out can be written into a param group or to JSON."""
+    value = Linear(4)(step, base)
     assert type(value) is float
     assert value == 0.375
 
@@ -223,12 +224,13 @@ def test_what_is_not_affine_says_how_to_evaluate_it():
     with pytest.raises(CompositionError) as caught:
         Exponential(4, end=Absolute(0.1)).line(3)
     assert str(caught.value) == (
-        "Exponential(4, end=Absolute(0.1)): its values are no line in the base, as it mixes factors and Absolute levels.\n"
+        "Exponential(4, end=Absolute(0.1)): "
+        "its values are no line in the base, as it mixes factors and Absolute levels.\n"
         "Evaluate it once for each base: schedule.values(steps, base)."
     )
 
 
-@pytest.mark.parametrize("other", ["2", None, Absolute(2.0)])
+@pytest.mark.parametrize("other", ["2", None, Absolute(2.0), np.ones(2)], ids=repr)
 def test_what_is_neither_a_schedule_nor_a_number_does_not_multiply(other):
     """Python's own error tells the two types."""
     with pytest.raises(TypeError, match="'Linear'"):
@@ -245,8 +247,6 @@ def test_errors_of_schedules_pickle():
 
 def test_schedules_do_not_need_torch():
     """Curves can be computed and plotted where torch is not installed."""
-    code = (
-        "import sys; sys.modules['torch'] = None; from paramgroups import schedules; print(schedules.Linear(4)(1, 1.0))"
-    )
+    code = "import sys; sys.modules['torch'] = None; from paramgroups.schedules import Linear; print(Linear(4)(1, 1.0))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0.75\n"

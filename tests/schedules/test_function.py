@@ -54,7 +54,7 @@ def test_a_function_with_a_length_holds_its_value_there():
     [
         (Function(halving), "Function(halving)"),
         (Function(math.cos, absolute=True, steps=3), "Function(cos, absolute=True, steps=3)"),
-        (Function(str.__len__), "Function(str.__len__)"),
+        (Function(float.__abs__), "Function(float.__abs__)"),
         (Function(partial(halving)), f"Function({partial(halving)!r})"),
     ],
 )

@@ -33,6 +33,7 @@ ends = positive | positive.map(Absolute)
 
 
 def in_own_unit(level, base):
+    """What a level is at a base."""
     return level.value if isinstance(level, Absolute) else level * base
 
 
@@ -57,6 +58,7 @@ def in_own_unit(level, base):
         (Exponential(2, start=1.0, end=Absolute(8)), [0, 1, 2], [2.0, 4.0, 8.0]),
         (InverseSqrt(4), [0, 12, 60], [2.0, 1.0, 0.5]),
         (InverseSqrt(1, Absolute(6.0)), [0, 3, 8], [6.0, 3.0, 2.0]),
+        (InverseSqrt(4, steps=12), [0, 12, 60], [2.0, 1.0, 1.0]),
     ],
     ids=repr,
 )

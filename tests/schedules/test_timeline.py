@@ -1,5 +1,6 @@
-"""Chains, repetitions and shifts."""
+"""Chains, repetitions, shifts and stretches."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from paramgroups.errors import CompositionError, DurationError, ScheduleArgument
 from paramgroups.schedules import Chain, Constant, Cosine, Horizon, InverseSqrt, Linear, MultiStep, Warmup
 
 HORIZON = Horizon(steps=1000, epochs=4)
-GIVE_A_LENGTH = "Give it a length, as in Constant(0.5, steps=100), or cut it with one: Function(f, steps=100)."
+GIVE_A_LENGTH = "Give it a length: Constant, InverseSqrt and Function take steps=."
 
 ended = strategies.schedules().filter(lambda schedule: schedule.length is not None)
 
@@ -87,6 +88,7 @@ def test_time_runs_as_by_hand(schedule, values):
         (Linear("1%").shift("5%"), "Linear(10).shift(50)"),
         (Warmup(10) * Linear("rest"), "Warmup(10) * Linear(1000)"),
         (Warmup(10).then(Warmup(5).then(Linear("rest")) * 2), "Warmup(10).then(2.0 * Warmup(5).then(Linear(985)))"),
+        (Warmup(10).then(Linear("rest") * InverseSqrt(4)), "Warmup(10).then(Linear(990) * InverseSqrt(4))"),
         (Cosine("25%").repeat(4), "Cosine(250).repeat(4)"),
         (Warmup("5%").then(InverseSqrt("5%")), "Warmup(50).then(InverseSqrt(50))"),
         (Warmup("5%").then(MultiStep(("30%", "60%"))), "Warmup(50).then(MultiStep((300, 600)))"),
@@ -125,13 +127,15 @@ def test_no_steps_left_for_the_rest_names_the_parts():
         ),
         (
             lambda: Cosine("rest").then(Linear(3)).then(Linear("rest")),
-            "Cosine('rest') and Linear('rest'): both take the rest of one chain, and how they share it is not said.",
+            "Cosine('rest') and Linear('rest'): each takes the rest of the chain, and how they share it is not said.",
             "Leave 'rest' to one of them, and give the others a length such as '30%'.",
         ),
         (
             lambda: Cosine("rest").then(InverseSqrt(4)),
-            "Cosine('rest') and InverseSqrt(4): one takes the rest of the chain and the other has no end, "
-            "so nothing says where it starts.",
+            (
+                "Cosine('rest') and InverseSqrt(4): "
+                "one takes the rest of the chain and the other has no end, so nothing says where it starts."
+            ),
             "Give the last part a length with steps=, or the other one instead of 'rest'.",
         ),
         (
@@ -179,3 +183,20 @@ def test_a_chain_built_by_hand_is_flat():
     assert len(chain.parts) == 3
     with pytest.raises(ScheduleArgumentError, match="It must be two or more schedules"):
         Chain((Warmup(1),))
+
+
+@given(strategies.schedules(), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12), strategies.bases)
+def test_stretching_changes_nothing_before_and_reaches_what_was_due(schedule, at, old, new, base):
+    """Equal up to `at`, and from `new` on what was due from `old` on, to the bit."""
+    stretched = schedule.stretch(at=at, old=at + old, new=at + new)
+    assert stretched.values(at + 1, base).tolist() == schedule.values(at + 1, base).tolist()
+    later = np.arange(20)
+    expected = schedule.values(at + old + later, base)
+    assert stretched.values(at + new + later, base).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("wrong", [{"at": -1}, {"old": 2}, {"new": 1}, {"new": 2.5}], ids=str)
+def test_a_stretch_back_in_time_is_refused(wrong):
+    """The message names the argument."""
+    with pytest.raises(ScheduleArgumentError, match=next(iter(wrong))):
+        Linear(4).stretch(**({"at": 2, "old": 4, "new": 6} | wrong))

@@ -7,9 +7,10 @@ from paramgroups.schedules.arithmetic import Clip, Product
 from paramgroups.schedules.base import Schedule
 from paramgroups.schedules.function import Function
 from paramgroups.schedules.levels import Absolute, Level
+from paramgroups.schedules.plateau import Plateau
 from paramgroups.schedules.points import MultiStep, Piecewise
 from paramgroups.schedules.shapes import Constant, Cosine, Exponential, InverseSqrt, Linear, Polynomial, Warmup
-from paramgroups.schedules.timeline import Chain, Repeat, Shift
+from paramgroups.schedules.timeline import Chain, Repeat, Shift, Stretch
 from paramgroups.schedules.units import Duration, Horizon
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "Linear",
     "MultiStep",
     "Piecewise",
+    "Plateau",
     "Polynomial",
     "Product",
     "Repeat",
     "Schedule",
     "Shift",
+    "Stretch",
     "Warmup",
 ]

@@ -261,6 +261,41 @@ class Schedule(ABC):
         """
         return self if self.resolved else self._resolve(horizon, horizon.steps)
 
+    @property
+    def driven_by_metric(self) -> bool:
+        """Whether a `Plateau` is part of it, so that what is observed changes it.
+
+        Example:
+            >>> from paramgroups.schedules import Plateau, Warmup
+            >>> (Warmup(10) * Plateau()).driven_by_metric
+            True
+        """
+        return any(child.driven_by_metric for child in self._children())
+
+    def seen(self, step: float, metric: float) -> Schedule:
+        """The schedule that this one is once a metric was observed.
+
+        Args:
+            step: When, in steps since the start.
+            metric: What; NaN is no improvement.
+
+        Returns:
+            The same schedule, unless a `Plateau` is part of it.
+
+        Raises:
+            CompositionError: If the `Plateau` is inside a `.repeat`, where steps have no one meaning.
+
+        Example:
+            >>> from paramgroups.schedules import Plateau, Warmup
+            >>> Warmup(10).then(Plateau(0.5)).seen(30, 1.0)
+            Warmup(10).then(Plateau(0.5, observed=((20, 1.0),)))
+        """
+        if not self.driven_by_metric:
+            return self
+        return replace(
+            self, **{name: part.seen(step, metric) for name, _, part in self._typed() if isinstance(part, Schedule)}
+        )
+
     # --- operators ----------------------------------------------------------------------------------------------
     # They import the nodes they build when called, because every node is a Schedule.
 
@@ -383,6 +418,31 @@ class Schedule(ABC):
         from paramgroups.schedules.timeline import Shift
 
         return Shift(self, steps)
+
+    def stretch(self, *, at: int, old: int, new: int) -> Schedule:
+        """The schedule, its rest after `at` made longer or shorter, so that what was due at `old` is due at `new`.
+
+            v(t) = self(t) if t <= at else self(at + (t - at) * (old - at) / (new - at))
+
+        Args:
+            at: Until when it is left as it is, in whole steps >= 0.
+            old: A step after `at`.
+            new: Another. From there on time goes as before.
+
+        Returns:
+            The stretched schedule, which does not jump.
+
+        Raises:
+            ScheduleArgumentError: If they are not whole numbers in this order.
+
+        Example:
+            >>> from paramgroups.schedules import Linear
+            >>> Linear(4).stretch(at=2, old=4, new=6).values(7, base=1.0)
+            array([1.   , 0.75 , 0.5  , 0.375, 0.25 , 0.125, 0.   ])
+        """
+        from paramgroups.schedules.timeline import Stretch
+
+        return Stretch(self, at=at, old=old, new=new)
 
     # --- what a shape or an operator says of itself ----------------------------------------------------------------
 

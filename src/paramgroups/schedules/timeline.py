@@ -1,4 +1,4 @@
-"""The nodes that change a schedule's clock: `.then`, `.repeat` and `.shift`.
+"""The nodes that change a schedule's clock: `.then`, `.repeat`, `.shift` and `.stretch`.
 
 Knows which moment of which schedule it is; leaves the values there as they are.
 """
@@ -6,7 +6,7 @@ Knows which moment of which schedule it is; leaves the values there as they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import accumulate
 from numbers import Real
 from typing import Any, final
@@ -99,6 +99,11 @@ class Chain(Schedule):
     def _length(self) -> int:
         return sum(part._length for part in self.parts)
 
+    def seen(self, step: float, metric: float) -> Schedule:
+        starts = accumulate((part._length for part in self.parts[:-1]), initial=0)
+        pairs = zip(self.parts, starts, strict=True)
+        return Chain(tuple(part.seen(step - start, metric) if step >= start else part for part, start in pairs))
+
     def _resolve(self, horizon: Horizon, rest: int) -> Schedule:
         fixed = [None if REST in part._texts() else part._resolve(horizon, rest) for part in self.parts]
         if None in fixed:
@@ -155,6 +160,15 @@ class Repeat(Schedule):
 
     def __repr__(self) -> str:
         return f"{receiver(self.inner)}.repeat({'' if self.times is None else self.times})"
+
+    def seen(self, step: float, metric: float) -> Schedule:
+        if self.driven_by_metric:
+            raise CompositionError(
+                [repr(self.inner)],
+                "it depends on a metric, and what was observed in one period is not said of the others",
+                "Multiply the repeated schedule by the Plateau instead: schedule.repeat() * Plateau().",
+            )
+        return self
 
     @property
     def _open_ended(self) -> bool:
@@ -221,3 +235,75 @@ class Shift(Schedule):
 
     def _line(self, times: Array, base: float) -> Line:
         return self.inner._line(np.maximum(times - int(self.steps), 0.0), base)
+
+    def seen(self, step: float, metric: float) -> Schedule:
+        return Shift(self.inner.seen(max(step - int(self.steps), 0), metric), self.steps)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Stretch(Schedule):
+    """A schedule whose rest, from a moment on, takes longer or less long; nothing jumps.
+
+        v(t) = self(t) if t <= at else self(at + (t - at) * (old - at) / (new - at))
+
+    Args:
+        inner: What is stretched.
+        at: Until when it is left as it is.
+        old: What was due then, more than `at`, ...
+        new: ... is due now, more than `at`. After it, time goes on as before.
+
+    Raises:
+        ScheduleArgumentError: If they are not whole numbers >= 0 in this order.
+
+    Example:
+        >>> from paramgroups.schedules import Linear
+        >>> Linear(4).stretch(at=2, old=4, new=6).values(7, base=1.0)
+        array([1.   , 0.75 , 0.5  , 0.375, 0.25 , 0.125, 0.   ])
+    """
+
+    inner: Schedule
+    _: KW_ONLY
+    at: int
+    old: int
+    new: int
+
+    def __post_init__(self) -> None:
+        require_schedule(self.inner, "inner", "Stretch")
+        at, old, new = (as_whole(value) for value in (self.at, self.old, self.new))
+        for name, fits in (
+            ("at", at is not None),
+            ("old", at is not None and old is not None and old > at),
+            ("new", at is not None and new is not None and new > at),
+        ):
+            if not fits:
+                allowed = "a whole number >= 0" if name == "at" else f"a whole number of steps after at={self.at!r}"
+                raise ScheduleArgumentError(name, getattr(self, name), ".stretch", allowed)
+
+    def __repr__(self) -> str:
+        return f"{receiver(self.inner)}.stretch(at={self.at}, old={self.old}, new={self.new})"
+
+    @property
+    def _open_ended(self) -> bool:
+        return self.inner._open_ended
+
+    @property
+    def _length(self) -> int:
+        inner = self.inner._length
+        if inner <= self.at:
+            return inner
+        if inner >= self.old:
+            return inner - self.old + self.new
+        return self.at + -((self.at - inner) * (self.new - self.at) // (self.old - self.at))
+
+    def _local(self, times: Array) -> Array:
+        """The moment of the inner schedule at each of `times`; exactly `old` at `new`."""
+        between = self.at + (times - self.at) * ((self.old - self.at) / (self.new - self.at))
+        return np.where(times <= self.at, times, np.where(times >= self.new, times - self.new + self.old, between))
+
+    def _line(self, times: Array, base: float) -> Line:
+        return self.inner._line(self._local(times), base)
+
+    def seen(self, step: float, metric: float) -> Schedule:
+        moment = float(self._local(np.array([step], dtype=np.float64))[0])
+        return replace(self, inner=self.inner.seen(moment, metric))
