@@ -53,8 +53,10 @@ def shapes(level: st.SearchStrategy = levels, steps: st.SearchStrategy = counts,
     nonzero = level.filter(lambda drawn: drawn not in {0.0, Absolute(0.0)})
     always_factor = [st.builds(Warmup, steps)] if level is not absolutes else []
     moments = st.lists(steps, max_size=4).map(_in_order)
+    metric_driven = [] if ended or level is absolutes else [plateaus]
     return st.one_of(
         *always_factor,
+        *metric_driven,
         st.builds(Constant, level, steps if ended else st.none() | steps),
         st.builds(Linear, steps, **ends),
         st.builds(Cosine, steps, **ends),

@@ -14,22 +14,23 @@ from paramgroups.schedules import Linear, Plateau, Warmup
 METRICS = st.lists(st.floats(0.01, 2.0) | st.just(math.nan), max_size=30)
 
 
-@given(
-    METRICS,
-    st.integers(0, 3),
-    st.integers(0, 3),
-    st.sampled_from(["min", "max"]),
-    st.sampled_from(["rel", "abs"]),
-    st.sampled_from([0.0, 0.1]),
+OPTIONS = st.fixed_dictionaries(
+    {
+        "patience": st.integers(0, 3),
+        "cooldown": st.integers(0, 3),
+        "mode": st.sampled_from(["min", "max"]),
+        "threshold_mode": st.sampled_from(["rel", "abs"]),
+        "threshold": st.sampled_from([0.0, 0.1]),
+    }
 )
-def test_it_reduces_when_torchs_does(metrics, patience, cooldown, mode, threshold_mode, threshold):
+
+
+@given(METRICS, OPTIONS)
+def test_it_reduces_when_torchs_does(metrics, options):
     """Positive metrics, every option: the lr of ReduceLROnPlateau after each observation."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    options = {"patience": patience, "cooldown": cooldown, "mode": mode, "threshold": threshold}
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=0.5, threshold_mode=threshold_mode, eps=0.0, **options
-    )
-    ours = Plateau(0.5, threshold_mode=threshold_mode, **options)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, eps=0.0, **options)
+    ours = Plateau(0.5, **options)
     for step, metric in enumerate(metrics):
         theirs.step(metric)
         ours = ours.seen(step, metric)
