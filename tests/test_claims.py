@@ -25,7 +25,7 @@ def optimizer():
 def driven(optimizer, schedules, **keywords):
     """Group -> hyperparameter -> the schedule that drives it."""
     lanes = lanes_for(optimizer, resolve(schedules, keywords, None))
-    return {lane.group: {lane.path: lane.schedule for lane in own} for own in lanes for lane in own}
+    return {lane.group: {lane.path: lane.first.schedule for lane in own} for own in lanes for lane in own}
 
 
 A, B, C = pg.Linear(1), pg.Linear(2), pg.Linear(3)
@@ -62,7 +62,7 @@ def test_the_name_of_a_rule_selects_every_group_it_made(optimizer):
 def test_one_entry_of_a_tuple_can_be_driven(optimizer):
     """`betas[0]` is a hyperparameter like any other."""
     lanes = lanes_for(optimizer, resolve({}, {"betas[0]": A}, None))
-    assert [lane.first_base for own in lanes for lane in own] == [0.9] * 4
+    assert [lane.first.base for own in lanes for lane in own] == [0.9] * 4
 
 
 def test_a_glob_that_matches_nothing_is_an_error(optimizer):

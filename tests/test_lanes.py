@@ -50,8 +50,8 @@ def test_a_lane_is_a_function_of_its_base_and_entries(schedule, base, drawn):
     for wait, kind, value in drawn:
         now += wait
         made = {
-            "edit": Edit(**where(now), value=value, old=driven.base, new=value * 2),
-            "rebase": Rebase(**where(now), old=driven.base, new=value),
+            "edit": Edit(**where(now), value=value, old=driven.last.base, new=value * 2),
+            "rebase": Rebase(**where(now), old=driven.last.base, new=value),
             "override": Override(**where(now), value=value, until=now + 3 if value > 1 else None),
             "release": Release(**where(now)),
         }[kind]
@@ -84,7 +84,7 @@ def test_where_the_curve_is_zero_the_base_becomes_the_edit():
 )
 def test_an_edit_that_no_base_reproduces_is_an_override(schedule, value):
     """The value stands until it is released."""
-    assert lane(schedule).edited(5, value) == Override(**where(5), value=value, until=None)
+    assert lane(schedule).edited(5, value) == Override(**where(5), value=value)
 
 
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -33,6 +33,7 @@ from paramgroups.errors import (
 )
 from paramgroups.journal import Edit, Rebase
 from paramgroups.scheduler import EditWarning
+from paramgroups.schedules import Plateau
 
 HORIZON = pg.Horizon(steps=20)
 LR = pg.Warmup("20%").then(pg.Cosine("rest", end=0.1))
@@ -290,6 +291,146 @@ def test_nothing_changes_where_a_call_is_wrong(call):
     assert scheduler.journal == ()
 
 
+def test_an_override_may_scale():
+    """Half the schedule's value, for as long as is said, by number of the update too."""
+    net, optimizer, scheduler = made()
+    plain = scheduler.preview(10)["lr/head"]
+    train(net, optimizer, 2)
+    scheduler.override("head", scale={"lr": 0.5}, until=5)
+    np.testing.assert_array_equal(
+        scheduler.preview(10)["lr/head"], plain * np.where(np.isin(np.arange(10), [2, 3, 4]), 0.5, 1)
+    )
+
+
+@pytest.mark.parametrize("ends", [{"steps": 2, "until": 9}, {"steps": 0}, {"until": 0}], ids=str)
+def test_an_override_that_does_not_say_when_it_ends_is_refused(ends):
+    """Two ends, or one that is past."""
+    _, _, scheduler = made()
+    with pytest.raises(ValueError, match="does not say when it ends"):
+        scheduler.override("head", lr=0.7, **ends)
+
+
+def test_a_plateau_multiplies_whatever_it_is_part_of():
+    """Two bad observations, one reduction, from the next update on."""
+    net, optimizer, scheduler = made(schedules={"lr": LR * Plateau(0.5, patience=0)})
+    plain = made()[2].preview(20)["lr/head"]
+    for metric in (1.0, 2.0, 1.5):
+        train(net, optimizer, 2)
+        scheduler.observe(metric)
+    halvings = np.where(np.arange(20) < 4, 1.0, np.where(np.arange(20) < 6, 0.5, 0.25))
+    np.testing.assert_allclose(scheduler.preview(20)["lr/head"], plain * halvings, rtol=1e-12)
+    assert optimizer.param_groups[1]["lr"] == scheduler.preview(7)["lr/head"][6]
+
+
+def test_a_metric_that_nobody_waits_for_is_an_error():
+    """It would be lost."""
+    with pytest.raises(UndrivenError, match="no schedule has a Plateau"):
+        made()[2].observe(1.0)
+
+
+def test_a_longer_horizon_stretches_what_is_left():
+    """No jump at the switch; what was due at the old end is due at the new."""
+    net, optimizer, scheduler = made()
+    plain = scheduler.preview(21)["lr/head"]
+    train(net, optimizer, 10)
+    scheduler.reschedule(horizon=pg.Horizon(steps=40))
+    longer = scheduler.preview(41)["lr/head"]
+    np.testing.assert_array_equal(longer[:11], plain[:11])
+    np.testing.assert_allclose(longer[10::3], plain[10:], rtol=1e-12)
+
+
+def test_a_new_tail_starts_where_the_old_curve_is():
+    """It counts from here, multiplies the present value, and its rest is what the horizon leaves."""
+    net, optimizer, scheduler = made()
+    plain = scheduler.preview(20)["lr/head"]
+    train(net, optimizer, 10)
+    scheduler.reschedule("head", lr=pg.Linear("rest", end=0.5))
+    tail = scheduler.preview(21)["lr/head"]
+    np.testing.assert_array_equal(tail[:11], plain[:11])
+    assert tail[20] == plain[10] * 0.5
+    assert scheduler.preview(21)["lr/default"][20] == made()[2].preview(21)["lr/default"][20]
+
+
+def test_a_cooldown_can_be_started_at_any_time():
+    """Warm-up, stable for as long as one likes, then down to zero."""
+    net, optimizer, scheduler = made(schedules={"lr": pg.Warmup(2).then(pg.Constant())})
+    train(net, optimizer, 7)
+    scheduler.cooldown(5)
+    np.testing.assert_allclose(
+        scheduler.preview(14)["lr/head"][6:], [1.0, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0], atol=1e-15
+    )
+
+
+def test_a_restart_forgets_what_was_observed():
+    """The schedule is what it was when its time started; what is observed from now on counts."""
+    net, optimizer, scheduler = made(schedules={"lr": Plateau(0.5, patience=0)})
+    for metric in (1.0, 2.0):
+        train(net, optimizer)
+        scheduler.observe(metric)
+    assert scheduler.values()["lr/head"] == 0.5
+    scheduler.restart("head", "lr")
+    scheduler.observe(3.0)
+    assert scheduler.values()["lr/head"] == 1.0
+
+
+def test_a_group_may_start_the_schedule_anew():
+    """`restart` puts a group on a clock of its own."""
+    net, optimizer, scheduler = made()
+    plain = scheduler.preview(20)["lr/head"]
+    train(net, optimizer, 6)
+    scheduler.restart("head")
+    assert scheduler.preview(20)["lr/head"].tolist() == [*plain[:6], *plain[:14]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda s: s.reschedule(), "changes nothing"),
+        (lambda s: s.reschedule(lr=pg.Function(abs)), "Function holds Python code"),
+        (lambda s: s.reschedule(horizon=pg.Horizon(steps=3)), "cannot be made 3 updates long"),
+        (lambda s: s.reschedule(lr=pg.Linear(5, end=-1.0)), "gives lr/default"),
+        (lambda s: s.reschedule(eps=pg.Linear(5)), "does not drive eps"),
+    ],
+    ids=["nothing", "a function", "too short", "out of range", "undriven"],
+)
+def test_a_wrong_reschedule_changes_nothing(call, error):
+    """Validate all, then act."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 5)
+    before = live(optimizer), scheduler.preview(30)["lr/head"].tolist()
+    with pytest.raises((ValueError, RuntimeError), match=error):
+        call(scheduler)
+    assert (live(optimizer), scheduler.preview(30)["lr/head"].tolist()) == before
+    assert scheduler.journal == ()
+
+
+def test_a_lengthened_run_is_resumed_with_the_horizon_it_was_made_with():
+    """The journal lengthens it again; another horizon is refused, because it would be stretched twice."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 10)
+    scheduler.reschedule(horizon=pg.Horizon(steps=40))
+    state = json.loads(json.dumps(scheduler.state_dict()))
+    _, _, again = made()
+    again.load_state_dict(state)
+    assert again.preview(41)["lr/head"].tolist() == scheduler.preview(41)["lr/head"].tolist()
+    assert again.horizon == pg.Horizon(steps=40)
+    other = pg.Scheduler(PLAN.build(model(), torch.optim.AdamW), lr=LR, horizon=pg.Horizon(steps=40))
+    with pytest.raises(StateMismatchError, match=r"Make it with Horizon\(steps=20\)"):
+        other.load_state_dict(state)
+
+
+def test_the_history_says_who_changed_what_when():
+    """A line an entry."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 3)
+    scheduler.override("head", lr=0.5, steps=2)
+    scheduler.rebase("default", lr=0.2)
+    assert str(scheduler.history()).splitlines()[1:] == [
+        "   3  lr/head         override value 0.5, until 5",
+        "   3  lr/default      rebase old 0.1, new 0.2",
+    ]
+
+
 # --- state ----------------------------------------------------------------------------------------
 
 
@@ -511,7 +652,8 @@ class Run(RuleBasedStateMachine):
     def fresh(self):
         net = model()
         optimizer = PLAN.build(net, torch.optim.SGD)
-        return optimizer, pg.Scheduler(optimizer, lr=self.schedule, weight_decay=pg.Linear(30, end=2.0))
+        schedules = {"lr": self.schedule, "weight_decay": pg.Linear("100%", end=2.0) * Plateau(patience=0)}
+        return optimizer, pg.Scheduler(optimizer, horizon=pg.Horizon(steps=1000), **schedules)
 
     @rule(steps=st.integers(1, 5))
     def step(self, steps):
@@ -536,6 +678,27 @@ class Run(RuleBasedStateMachine):
     @rule(group=st.sampled_from(["default", "head"]), value=st.floats(0.0, 3.0))
     def rebase(self, group, value):
         self.scheduler.rebase(group, weight_decay=value)
+
+    @rule(group=st.sampled_from(["default", "head", "*"]), scale=st.floats(0.1, 2.0), steps=st.integers(1, 6))
+    def scale(self, group, scale, steps):
+        self.scheduler.override(group, scale={"lr": scale}, steps=steps)
+
+    @rule(metric=st.floats(-1.0, 1.0))
+    def observe(self, metric):
+        self.scheduler.observe(metric)
+
+    @rule(group=st.sampled_from(["default", "head", "*"]))
+    def restart(self, group):
+        self.scheduler.restart(group)
+
+    @rule(group=st.sampled_from(["default", "head"]), tail=strategies.shapes(strategies.factors))
+    def reschedule(self, group, tail):
+        assume(tail.closed_form)  # what no file may hold, no journal can
+        self.scheduler.reschedule(group, lr=tail)
+
+    @rule(more=st.integers(1, 20))
+    def lengthen(self, more):
+        self.scheduler.reschedule(horizon=pg.Horizon(steps=self.scheduler.horizon.steps + more))
 
     @rule()
     def reload(self):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, final
 
 import torch
+import torch.distributed as dist
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -28,7 +29,7 @@ class Clock:
         before: called before each real step, and before a load.
         after: called after each update that counts.
         loaded: called after the optimizer's state was loaded.
-        stall_limit: how many calls of `checked` without an update between are too many.
+        stall_limit: how many calls of `checked` a process without an update between are too many.
 
     Raises:
         ClockError: there is no such kind of clock.
@@ -64,10 +65,10 @@ class Clock:
         """Say that a training loop believes a step was made.
 
         Raises:
-            ClockStalledError: it said so `stall_limit` times, and no step was made.
+            ClockStalledError: it said so `stall_limit` times a process, and no step was made.
         """
         self._idle += 1
-        if self._idle >= self.stall_limit:
+        if self._idle >= self.stall_limit * _processes():
             raise ClockStalledError(
                 f"scheduler.step() was called {self._idle:,} times, and the optimizer made no step between: "
                 f"the clock stands at {self.step:,}.",
@@ -105,6 +106,11 @@ def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
     """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
     disable: Callable[[Callable[..., None]], Callable[..., None]] = torch.compiler.disable
     return disable(hook)
+
+
+def _processes() -> int:
+    """How often one update may be told of: accelerate tells its scheduler once for each process."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def _overflowed(optimizer: Optimizer) -> bool:

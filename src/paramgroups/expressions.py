@@ -174,6 +174,7 @@ class _Reader:
         raise self._refused(node, f"the operator does not fit {left!r} and {right!r}", hint)
 
     def _call(self, node: ast.Call) -> Any:
+        called = self._callable(node.func)
         arguments = [self.value(argument) for argument in node.args]
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
@@ -182,7 +183,6 @@ class _Reader:
             if keyword.arg in keywords:
                 raise self._refused(node, f"{keyword.arg} is given twice", "Leave one.")
             keywords[keyword.arg] = self.value(keyword.value)
-        called = self._callable(node.func)
         self._check_keywords(node, called, keywords)
         try:
             return called(*arguments, **keywords)

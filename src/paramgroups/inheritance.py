@@ -37,7 +37,7 @@ def past_of(group: str, lanes: Iterable[Lane]) -> Past:
     """The past of a group that these lanes drive."""
     own = list(lanes)
     entries = sorted((entry for lane in own for entry in lane.entries), key=lambda entry: entry.step)
-    return Past(group, {lane.path: lane.first_base for lane in own}, tuple(entries))
+    return Past(group, {lane.path: lane.first.base for lane in own}, tuple(entries))
 
 
 def inherit(
@@ -75,7 +75,7 @@ def to_state(
             "name": label.name,
             "parameters": parameter_names(optimizer, group),
             "size": len(group["params"]),
-            "bases": {lane.path: lane.first_base for lane in own},
+            "bases": {lane.path: lane.first.base for lane in own},
         }
         for label, group, own in zip(labels(optimizer), optimizer.param_groups, lanes, strict=True)
     ]

@@ -5,11 +5,12 @@ Knows what each kind of entry says and how it is written down; what follows from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, final
 
 from paramgroups.errors import StateMismatchError
+from paramgroups.tables import Table, show
 
 
 @final
@@ -40,13 +41,14 @@ class Rebase:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Override:
-    """A value instead of the schedule's, from update `step` to before update `until`, or until released."""
+    """A value instead of the schedule's, or a multiple of it, from update `step` to before `until` or the release."""
 
     step: int
     group: str
     hyperparameter: str
-    value: float
-    until: int | None
+    value: float | None = None
+    scale: float | None = None
+    until: int | None = None
 
 
 @final
@@ -59,9 +61,55 @@ class Release:
     hyperparameter: str
 
 
-Entry: TypeAlias = Edit | Rebase | Override | Release
+@final
+@dataclass(frozen=True, kw_only=True)
+class Restart:
+    """The schedule from its beginning, from update `step` on."""
 
-_KINDS: dict[str, type[Entry]] = {kind.__name__.lower(): kind for kind in (Edit, Rebase, Override, Release)}
+    step: int
+    group: str
+    hyperparameter: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Reschedule:
+    """Another schedule from update `step` on, which counts from there and multiplies what stood there, `base`."""
+
+    step: int
+    group: str
+    hyperparameter: str
+    schedule: str
+    base: float
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What was due at update `old` is due at `new`: what is left after `step` takes longer, or less long."""
+
+    step: int
+    group: str
+    hyperparameter: str
+    old: int
+    new: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Observe:
+    """A metric was observed before update `step`."""
+
+    step: int
+    group: str
+    hyperparameter: str
+    metric: float
+
+
+Entry: TypeAlias = Edit | Rebase | Override | Release | Restart | Reschedule | Stretch | Observe
+
+_CLASSES: tuple[type[Entry], ...] = (Edit, Rebase, Override, Release, Restart, Reschedule, Stretch, Observe)
+_KINDS = {kind.__name__.lower(): kind for kind in _CLASSES}
 
 
 def to_json(entry: Entry) -> dict[str, Any]:
@@ -89,3 +137,21 @@ def from_json(data: Mapping[str, Any]) -> Entry:
             f"The journal holds {dict(data)!r}, which is no entry this version knows.",
             f"Known kinds: {', '.join(_KINDS)}. Was the file written by a newer version?",
         ) from error
+
+
+def history(entries: Iterable[Entry]) -> Table:
+    """The journal as a table: when, where and what.
+
+    Example:
+        >>> print(history([Release(step=3, group="head", hyperparameter="lr")]))
+        step  hyperparameter  what
+           3  lr/head         release
+    """
+    rows = []
+    for entry in entries:
+        data = to_json(entry)
+        kind, step, group, path = (data.pop(key) for key in ("kind", "step", "group", "hyperparameter"))
+        details = (f"{key} {value if isinstance(value, str) else show(value)}" for key, value in data.items())
+        what = ", ".join(detail for detail, value in zip(details, data.values(), strict=True) if value is not None)
+        rows.append((str(step), f"{path}/{group}", f"{kind} {what}".strip()))
+    return Table(("step", "hyperparameter", "what"), tuple(rows), "" if rows else "Nothing but what was planned.")

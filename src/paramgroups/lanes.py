@@ -10,14 +10,25 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paramgroups import expressions
 from paramgroups.errors import EditError, ScheduledValueError
 from paramgroups.hyperparameters import range_of, read, split, write
-from paramgroups.journal import Edit, Entry, Override, Rebase
+from paramgroups.journal import (
+    Edit,
+    Entry,
+    Observe,
+    Override,
+    Rebase,
+    Release,
+    Reschedule,
+    Restart,
+    Stretch,
+)
 from paramgroups.schedules import Schedule
 
 Groups: TypeAlias = Sequence[MutableMapping[str, Any]]
@@ -27,6 +38,33 @@ _STEPS_AHEAD = 256  # steps evaluated at once, so that a tick is a look into a l
 _NUMBERS_AHEAD = 1 << 16  # of at most so many numbers
 _PROBES = 512  # steps at which a schedule is tried before it drives anything
 _EXACT = 1e-9  # a solved base has to give the edit back to within this fraction
+
+
+class Place(TypedDict):
+    """The fields that every entry of the journal has."""
+
+    step: int
+    group: str
+    hyperparameter: str
+
+
+class Segment(NamedTuple):
+    """From update `since` on: the base, the schedule, the update at which its time starts, and what it was then."""
+
+    since: int
+    base: float
+    schedule: Schedule
+    origin: int
+    fresh: Schedule
+
+
+class _Exception(NamedTuple):
+    """From update `since` to before `until`: a value instead of the schedule's, or a multiple of it."""
+
+    since: int
+    until: float
+    value: float | None
+    scale: float | None
 
 
 @final
@@ -39,13 +77,10 @@ class Lane:
     def __init__(self, group: str, path: str, schedule: Schedule, base: float) -> None:
         self.group = group
         self.path = path
-        self.schedule = schedule
-        self.first_base = base
         self.entries: list[Entry] = []
-        self._since = [0]
-        self._bases = [base]
+        self._segments = [Segment(0, base, schedule, 0, schedule)]
         self._edits: dict[int, float] = {}
-        self._overrides: list[tuple[int, int | None, float]] = []
+        self._overrides: list[_Exception] = []
 
     @property
     def name(self) -> str:
@@ -53,64 +88,76 @@ class Lane:
         return f"{self.path}/{self.group}"
 
     @property
-    def base(self) -> float:
-        """The base in force for the next update."""
-        return self._bases[-1]
+    def first(self) -> Segment:
+        """How it all began."""
+        return self._segments[0]
 
-    def base_at(self, step: int) -> float:
-        """The base in force at update `step`."""
-        return self._bases[bisect_right(self._since, step) - 1]
+    @property
+    def last(self) -> Segment:
+        """What is in force for the next update."""
+        return self._segments[-1]
 
-    def override_at(self, step: int) -> float | None:
-        """What stands instead of the schedule at update `step`, if anything does."""
-        for since, until, value in reversed(self._overrides):
-            if since <= step and (until is None or step < until):
-                return value
-        return None
+    def at(self, step: int) -> Place:
+        """What every entry says of where and when."""
+        return {"step": step, "group": self.group, "hyperparameter": self.path}
+
+    def segment_at(self, step: int) -> Segment:
+        """What is in force at update `step`."""
+        return self._segments[bisect_right(self._segments, step, key=lambda segment: segment.since) - 1]
+
+    def scheduled(self, step: int) -> float:
+        """The schedule's value at update `step`, exceptions apart."""
+        segment = self.segment_at(step)
+        return segment.schedule(step - segment.origin, segment.base)
+
+    def overridden(self, step: int) -> bool:
+        """Whether something stands instead of the schedule at update `step`."""
+        return any(each.since <= step < each.until for each in self._overrides)
 
     def exception_at(self, step: int) -> float | None:
-        """The override at update `step`, or the very value that was written by hand for it."""
-        override = self.override_at(step)
-        return self._edits.get(step) if override is None else override
+        """What stands instead of the schedule's value at update `step`, if anything does."""
+        for each in reversed(self._overrides):
+            if each.since <= step < each.until:
+                return self.scheduled(step) * each.scale if each.scale is not None else each.value
+        return self._edits.get(step)
 
     def value(self, step: int) -> float:
         """The value at update `step`."""
         exception = self.exception_at(step)
-        return self.schedule(step, self.base_at(step)) if exception is None else exception
+        return self.scheduled(step) if exception is None else exception
 
     def values(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """The values at many updates, the same as one by one."""
         found = np.empty(len(steps))
-        segments = np.searchsorted(np.asarray(self._since), steps, side="right") - 1
-        for segment in np.unique(segments):
-            here = segments == segment
-            found[here] = self.schedule.values(steps[here], self._bases[segment])
+        owners = np.searchsorted([segment.since for segment in self._segments], steps, side="right") - 1
+        for owner in np.unique(owners):
+            here, segment = owners == owner, self._segments[owner]
+            found[here] = segment.schedule.values(steps[here] - segment.origin, segment.base)
+        plain = found.copy()
         for step, value in self._edits.items():
             found[steps == step] = value
-        for since, until, value in self._overrides:
-            found[(steps >= since) & ((steps < until) if until is not None else True)] = value
+        for each in self._overrides:
+            here = (steps >= each.since) & (steps < each.until)
+            found[here] = plain[here] * each.scale if each.scale is not None else each.value
         return found
 
     def add(self, entry: Entry) -> None:
         """Take an entry of the journal into account, from its step on."""
         self.entries.append(entry)
+        if isinstance(entry, (Override, Release)):
+            self._overrides = [each._replace(until=min(each.until, entry.step)) for each in self._overrides]
         if isinstance(entry, Override):
-            self._end_overrides(entry.step)
-            self._overrides.append((entry.step, entry.until, entry.value))
-            return
-        if isinstance(entry, (Edit, Rebase)):
-            self._since.append(entry.step)
-            self._bases.append(entry.new)
+            until = math.inf if entry.until is None else entry.until
+            self._overrides.append(_Exception(entry.step, until, entry.value, entry.scale))
+        elif not isinstance(entry, Release):
+            self._edits.pop(entry.step, None)
             if isinstance(entry, Edit):
                 self._edits[entry.step] = entry.value
-            else:
-                self._edits.pop(entry.step, None)
-        else:
-            self._end_overrides(entry.step)
+            self._segments.append(_next(self.last, entry)._replace(since=entry.step))
 
     def after(self, bases: Mapping[str, float], entries: Iterable[Entry]) -> Lane:
         """The same lane with the base and the entries of a group's past."""
-        lane = Lane(self.group, self.path, self.schedule, bases.get(self.path, self.first_base))
+        lane = Lane(self.group, self.path, self.first.schedule, bases.get(self.path, self.first.base))
         for entry in entries:
             if entry.hyperparameter == self.path:
                 lane.add(replace(entry, group=self.group))
@@ -127,18 +174,20 @@ class Lane:
         """
         if value not in range_of(self.path):
             raise EditError(self.name, value, self.value(step), step, f"it must be {range_of(self.path)}")
-        new = None if self.override_at(step) is not None else self._solved(step, value)
+        new = None if self.overridden(step) else self._solved(step, value)
         if new is None:
-            return Override(step=step, group=self.group, hyperparameter=self.path, value=value, until=None)
-        return Edit(step=step, group=self.group, hyperparameter=self.path, value=value, old=self.base, new=new)
+            return Override(**self.at(step), value=value)
+        return Edit(**self.at(step), value=value, old=self.last.base, new=new)
 
     def check(self, last: int) -> None:
-        """Try the schedule at steps from 0 to `last`; one that calls out, at step 0 alone.
+        """Try the schedule at steps from the present segment's start to `last`; one that calls out, at one alone.
 
         Raises:
             ScheduledValueError: one of its values is none the hyperparameter could have.
         """
-        steps = np.unique(np.linspace(0, last, _PROBES).astype(np.int64)) if self.schedule.closed_form else np.arange(1)
+        since = self.last.since
+        count = _PROBES if self.last.schedule.closed_form else 1
+        steps = np.unique(np.linspace(since, max(since, last), count).astype(np.int64))
         values = self.values(steps)
         for index in {int(values.argmin()), int(values.argmax())}:
             self.check_value(int(steps[index]), float(values[index]))
@@ -151,17 +200,15 @@ class Lane:
         """
         allowed = range_of(self.path)
         if value not in allowed:
-            raise ScheduledValueError(self.name, repr(self.schedule), step, value, self.base_at(step), str(allowed))
-
-    def _end_overrides(self, step: int) -> None:
-        self._overrides = [
-            (since, step if until is None or until > step else until, value) for since, until, value in self._overrides
-        ]
+            segment = self.segment_at(step)
+            raise ScheduledValueError(self.name, repr(segment.schedule), step, value, segment.base, str(allowed))
 
     def _solved(self, step: int, value: float) -> float | None:
-        if not self.schedule.affine:
+        """The base with which the schedule has `value` at update `step`, if a valid one does."""
+        segment = self.segment_at(step)
+        if not segment.schedule.affine:
             return None
-        factor, offset = (float(part[0]) for part in self.schedule.line([step]))
+        factor, offset = (float(part[0]) for part in segment.schedule.line([step - segment.origin]))
         if factor == 0.0:
             return value if offset == 0.0 else None
         base = (value - offset) / factor
@@ -169,12 +216,30 @@ class Lane:
         return base if base in range_of(self.path) and reproduced else None
 
 
+def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretch | Observe) -> Segment:
+    """What is in force after an entry, where `segment` was before."""
+    match entry:
+        case Edit() | Rebase():
+            return segment._replace(base=entry.new)
+        case Restart():
+            return segment._replace(schedule=segment.fresh, origin=entry.step)
+        case Reschedule():
+            schedule = expressions.read(entry.schedule)
+            return Segment(entry.step, entry.base, schedule, entry.step, schedule)
+        case Stretch():
+            moments = {"at": entry.step, "old": entry.old, "new": entry.new}
+            local = {key: moment - segment.origin for key, moment in moments.items()}
+            return segment._replace(schedule=segment.schedule.stretch(**local))
+        case Observe():
+            return segment._replace(schedule=segment.schedule.seen(entry.step - segment.origin, entry.metric))
+
+
 @final
 class Bank:
     """Lanes on one hyperparameter that share a schedule: read, compared and written together.
 
     Args:
-        lanes: at least one, all of one schedule and hyperparameter.
+        lanes: at least one, all of one hyperparameter, schedule and origin.
         indices: for each lane where its group stands in `param_groups`.
         groups: `optimizer.param_groups`. It is handed over at every use, because its dicts may be replaced.
     """
@@ -182,12 +247,12 @@ class Bank:
     def __init__(self, lanes: Sequence[Lane], indices: Sequence[int], groups: Groups) -> None:
         self.lanes = list(lanes)
         self._indices = None if list(indices) == list(range(len(groups))) else list(indices)
-        self._schedule = lanes[0].schedule
+        self._schedule, self._origin = lanes[0].last.schedule, lanes[0].last.origin
         self._path = lanes[0].path
         name, index = split(self._path)
         self._plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
         self._value_in = itemgetter(name)
-        self._bases = np.array([lane.base for lane in lanes])
+        self._bases = np.array([lane.last.base for lane in lanes])
         self._suspects: frozenset[int] = frozenset()
         self._ahead: tuple[int, list[list[float]]] = (0, [])
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
@@ -230,7 +295,7 @@ class Bank:
     def _rows(self, step: int) -> list[list[float]]:
         """The values of every lane from `step` on, a row an update, as the present bases give them."""
         count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes))) if self._schedule.closed_form else 1
-        steps = np.arange(step, step + count)
+        steps = np.arange(step, step + count) - self._origin
         if self._schedule.affine:
             factors, offsets = self._schedule.line(steps)
             values = factors[:, None] * self._bases + offsets[:, None]
@@ -239,7 +304,7 @@ class Bank:
             values = np.stack([self._schedule.values(steps, base) for base in bases], axis=1)[:, places]
         allowed = range_of(self._path)
         fits = float(values.min()) in allowed and float(values.max()) in allowed
-        self._suspects = frozenset() if fits else frozenset(steps.tolist())
+        self._suspects = frozenset() if fits else frozenset(range(step, step + count))
         rows: list[list[float]] = values.tolist()
         return rows
 

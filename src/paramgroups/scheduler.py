@@ -5,36 +5,27 @@ Knows which schedule drives what, and when; how a value comes about is the lanes
 
 from __future__ import annotations
 
-import warnings
-import weakref
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from paramgroups.claims import Schedules, lanes_for, resolve, separate
-from paramgroups.clock import Clock, ClockKind
-from paramgroups.errors import ClaimError, ClockError, EditError, HyperparameterValueError, UndrivenError
+from paramgroups.claims import Schedules, resolve
+from paramgroups.clock import ClockKind
+from paramgroups.driver import Driver, EditWarning, OnEdit
+from paramgroups.errors import ClaimError, ClockError, HyperparameterValueError, StateMismatchError, UndrivenError
 from paramgroups.hyperparameters import range_of, read
-from paramgroups.inheritance import Past, check_sizes, from_state, inherit, past_of, to_state
-from paramgroups.journal import Edit, Entry, Override, Rebase, Release
-from paramgroups.lanes import Bank, Lane
-from paramgroups.params import Label, labels, parameter_names, register
-from paramgroups.schedules import Horizon, Schedule
-from paramgroups.views import lookup, view
+from paramgroups.inheritance import Past, from_state, to_state
+from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, history
+from paramgroups.lanes import Lane
+from paramgroups.schedules import Horizon, Linear, Schedule
+from paramgroups.tables import Table
+from paramgroups.views import view
 
-_PICKLED = ("horizon", "on_edit", "_assignments", "_lanes", "_journal")
-_GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
-
-_ATTACHED: weakref.WeakKeyDictionary[Optimizer, list[weakref.ref[Scheduler]]] = weakref.WeakKeyDictionary()
-
-
-class EditWarning(UserWarning):
-    """An edit by hand came to something that may not have been meant."""
+__all__ = ["EditWarning", "Scheduler"]
 
 
 class Scheduler(LRScheduler):
@@ -84,7 +75,7 @@ class Scheduler(LRScheduler):
         *,
         horizon: Horizon | None = None,
         clock: ClockKind = "optimizer",
-        on_edit: Literal["rebase", "raise"] = "rebase",
+        on_edit: OnEdit = "rebase",
         adopt: bool = False,
         stall_limit: int = 1000,
         **hyperparameters: Schedule | None,
@@ -96,19 +87,16 @@ class Scheduler(LRScheduler):
         if hasattr(optimizer.step, "_wrapped_by_lr_sched") and not adopt:
             way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
             raise ClaimError("The optimizer", "a scheduler of torch", way_out)
-        self._optimizer: Optimizer | weakref.ref[Optimizer] = optimizer
+        assignments = resolve(schedules or {}, hyperparameters, horizon)
         self.horizon = horizon
-        self.on_edit = on_edit
-        self._assignments = resolve(schedules or {}, hyperparameters, horizon)
-        lanes = lanes_for(optimizer, self._assignments)
-        if not any(lanes):
+        self._driver = Driver(optimizer, assignments, clock, stall_limit, on_edit)
+        lanes = self._driver.every_lane()
+        if not lanes:
             raise ClaimError("Nothing", "this scheduler", "Give it a schedule: Scheduler(optimizer, lr=Cosine(1000)).")
-        self._check_claims(lanes)
-        for lane in {(id(lane.schedule), lane.path, lane.first_base): lane for own in lanes for lane in own}.values():
-            lane.check(self._last_step(lane.schedule))
-        self._lanes = lanes
-        self._journal: list[Entry] = []
-        self._attach(clock, stall_limit)
+        for lane in {(lane.path, lane.first.schedule, lane.first.base): lane for lane in lanes}.values():
+            ends = (lane.first.schedule.length, horizon.steps if horizon else None)
+            lane.check(max((end for end in ends if end is not None), default=0))
+        self._driver.attach()
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -119,28 +107,19 @@ class Scheduler(LRScheduler):
         Raises:
             ClockError: this is a copy, and was made without its optimizer.
         """
-        found = self._optimizer() if isinstance(self._optimizer, weakref.ref) else self._optimizer
-        if found is None:
-            raise ClockError(
-                "This scheduler was copied or pickled without its optimizer, so nothing it does would reach yours.",
-                "Copy both at once, copy.deepcopy((optimizer, scheduler)), or save its state_dict().",
-            )
-        self._optimizer = found
-        return found
+        return self._driver.optimizer
 
     @property
     def journal(self) -> tuple[Entry, ...]:
         """What was not planned, in order: edits, overrides, releases, rebases."""
-        self._notice()
-        return tuple(self._journal)
+        self._driver.notice()
+        return tuple(self._driver.journal)
 
     def values(self) -> dict[str, float]:
         """What each driven hyperparameter is at the next update, by `hyperparameter/group`."""
-        self._notice()
-        groups = self.optimizer.param_groups
-        return {
-            lane.name: read(group, lane.path) for group, own in zip(groups, self._lanes, strict=True) for lane in own
-        }
+        self._driver.notice()
+        driven = zip(self.optimizer.param_groups, self._driver.lanes, strict=True)
+        return {lane.name: read(group, lane.path) for group, own in driven for lane in own}
 
     def preview(self, steps: int | Iterable[int]) -> dict[str, NDArray[np.float64]]:
         """What each driven hyperparameter was and will be, as things stand now.
@@ -151,13 +130,13 @@ class Scheduler(LRScheduler):
         Returns:
             `hyperparameter/group` -> one value an update.
         """
-        self._notice()
+        self._driver.notice()
         wanted = np.arange(steps) if isinstance(steps, int) else np.asarray(list(steps), dtype=np.int64)
-        return {lane.name: lane.values(wanted) for lane in self._all()}
+        return {lane.name: lane.values(wanted) for lane in self._driver.every_lane()}
 
     def get_last_lr(self) -> list[float]:  # type: ignore[override]  # torch may return tensors, we always floats
         """The lr of each group at the next update."""
-        self._notice()
+        self._driver.notice()
         return [read(group, "lr") for group in self.optimizer.param_groups]
 
     def get_lr(self) -> list[float]:  # type: ignore[override]  # as above
@@ -167,18 +146,18 @@ class Scheduler(LRScheduler):
     @property
     def base_lrs(self) -> list[float]:  # type: ignore[override]
         """The base of each group's lr; its lr where no schedule drives it."""
-        driven = [{lane.path: lane.base for lane in own} for own in self._lanes]
+        driven = [{lane.path: lane.last.base for lane in own} for own in self._driver.lanes]
         groups = self.optimizer.param_groups
         return [bases.get("lr", read(group, "lr")) for bases, group in zip(driven, groups, strict=True)]
 
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """How many updates have happened: k."""
-        return self._clock.step
+        return self._driver.clock.step
 
     @property
     def _step_count(self) -> int:  # type: ignore[override]
-        return self._clock.step + 1
+        return self._driver.clock.step + 1
 
     @property
     def _last_lr(self) -> list[float]:  # type: ignore[override]
@@ -198,28 +177,47 @@ class Scheduler(LRScheduler):
                 f"scheduler.step({epoch}) tells the time, which is counted.",
                 "Call scheduler.step(), or load a state to continue from another step.",
             )
-        self._notice()
-        if self._clock.kind == "manual":
-            self._clock.advance()
+        self._driver.notice()
+        if self._driver.clock.kind == "manual":
+            self._driver.clock.advance()
         else:
-            self._clock.checked()
+            self._driver.clock.checked()
 
-    def override(self, group: str = "*", *, steps: int | None = None, **values: float) -> None:
-        """Put values in place of the schedules', from the next update on.
+    def override(
+        self,
+        group: str = "*",
+        *,
+        steps: int | None = None,
+        until: int | None = None,
+        scale: Mapping[str, float] | None = None,
+        **values: float,
+    ) -> None:
+        """Put values in place of the schedules', or multiples of them, from the next update on.
 
         Args:
             group: a group's name, a rule's name or a glob.
             steps: for so many updates; until `release` where absent.
+            until: up to, and without, this update.
+            scale: hyperparameter -> what the schedule's value is multiplied by meanwhile.
             **values: hyperparameter -> value.
 
         Raises:
-            UndrivenError, HyperparameterValueError, GroupNameError: nothing is changed then.
+            UndrivenError, HyperparameterValueError, GroupNameError, ValueError: nothing is changed then.
         """
         now = self.last_epoch
-        until = None if steps is None else now + steps
-        self._enter(group, values, lambda lane, value: Override(
-            step=now, group=lane.group, hyperparameter=lane.path, value=value, until=until
-        ))  # fmt: skip
+        end = until if steps is None else now + steps
+        if (steps is not None and until is not None) or (end is not None and end <= now):
+            raise ValueError(
+                f"override(steps={steps!r}, until={until!r}) at step {now} does not say when it ends.\n"
+                "Give one of them: steps > 0, or a later update."
+            )
+        scales = scale or {}
+        found: list[tuple[Lane, Entry]] = []
+        for lane in self._driver.lanes_of(group, {**values, **scales}):
+            given = {"value": values.get(lane.path), "scale": scales.get(lane.path)}
+            _check(lane, values.get(lane.path, lane.scheduled(now) * scales.get(lane.path, 1.0)))
+            found.append((lane, Override(**lane.at(now), **given, until=end)))
+        self._driver.enter(found)
 
     def release(self, group: str = "*", *hyperparameters: str) -> None:
         """Let the schedules have their values again, from the next update on.
@@ -232,12 +230,20 @@ class Scheduler(LRScheduler):
             UndrivenError, GroupNameError: nothing is changed then.
         """
         now = self.last_epoch
-        paths = hyperparameters or dict.fromkeys(
-            lane.path for index in lookup(self.optimizer, group) for lane in self._lanes[index]
-        )
-        self._enter(group, dict.fromkeys(paths, 0.0), lambda lane, _: Release(
-            step=now, group=lane.group, hyperparameter=lane.path
-        ))  # fmt: skip
+        self._driver.enter([(lane, Release(**lane.at(now))) for lane in self._driver.lanes_of(group, hyperparameters)])
+
+    def restart(self, group: str = "*", *hyperparameters: str) -> None:
+        """Start the schedules from their beginning, at the next update: for a group that was added later, say.
+
+        Args:
+            group: a group's name, a rule's name or a glob.
+            *hyperparameters: which; all that are driven where absent.
+
+        Raises:
+            UndrivenError, GroupNameError: nothing is changed then.
+        """
+        now = self.last_epoch
+        self._driver.enter([(lane, Restart(**lane.at(now))) for lane in self._driver.lanes_of(group, hyperparameters)])
 
     def rebase(self, group: str = "*", **bases: float) -> None:
         """Set what the schedules multiply, from the next update on.
@@ -250,23 +256,96 @@ class Scheduler(LRScheduler):
             UndrivenError, HyperparameterValueError, GroupNameError: nothing is changed then.
         """
         now = self.last_epoch
-        self._enter(group, bases, lambda lane, value: Rebase(
-            step=now, group=lane.group, hyperparameter=lane.path, old=lane.base, new=value
-        ))  # fmt: skip
+        found: list[tuple[Lane, Entry]] = []
+        for lane in self._driver.lanes_of(group, bases):
+            base = _check(lane, bases[lane.path])
+            found.append((lane, Rebase(**lane.at(now), old=lane.last.base, new=base)))
+        self._driver.enter(found)
+
+    def observe(self, metric: float) -> None:
+        """Let every `Plateau` know of a metric, which counts from the next update on.
+
+        Raises:
+            UndrivenError: no schedule has a `Plateau`.
+            TypeError: `metric` is no number.
+        """
+        self._driver.notice()
+        lanes = [lane for lane in self._driver.every_lane() if lane.last.schedule.driven_by_metric]
+        if not lanes:
+            driven = [lane.name for lane in self._driver.every_lane()]
+            raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven)
+        now, value = self.last_epoch, float(metric)
+        self._driver.enter([(lane, Observe(**lane.at(now), metric=value)) for lane in lanes])
+
+    def reschedule(self, group: str = "*", *, horizon: Horizon | None = None, **schedules: Schedule) -> None:
+        """Change what is to come, from the next update on, without a jump.
+
+        With a new `horizon`, what was due at the end of the old is due at the end of the new: what is left of each
+        schedule takes longer, or less long. With schedules, each counts from here and multiplies the present value;
+        its `"rest"` is what the horizon leaves.
+
+        Args:
+            group: a group's name, a rule's name or a glob; a new horizon is for all.
+            horizon: how long the whole run is now.
+            **schedules: hyperparameter -> what comes next; made of shapes that can be written down, so no `Function`.
+
+        Raises:
+            UndrivenError, GroupNameError, ScheduleError, ExpressionError, ScheduledValueError: nothing is changed then.
+        """
+        if horizon is None and not schedules:
+            raise ValueError("reschedule() changes nothing.\nGive a new horizon=, or schedules: lr=Linear(1000).")
+        now = self.last_epoch
+        total = horizon or self.horizon
+        left = None if total is None else Horizon(steps=max(total.steps - now, 1))
+        tails = {path: schedule if left is None else schedule.resolve(left) for path, schedule in schedules.items()}
+        lanes = self._driver.lanes_of(group, tails) if tails else []
+        found = self._stretched(now, horizon, apart_from=lanes) if horizon else []
+        for lane in lanes:
+            tail = Reschedule(**lane.at(now), schedule=repr(tails[lane.path]), base=lane.scheduled(now))
+            lane.after({}, [*lane.entries, tail]).check(now + (tails[lane.path].length or 0))
+            found.append((lane, tail))
+        self.horizon = total
+        self._driver.enter(found)
+
+    def cooldown(self, steps: int, group: str = "*", *, end: float = 0.0, hyperparameter: str = "lr") -> None:
+        """Start the decay of a warmup-stable-decay run now: a line from the present value to `end` times it.
+
+        Args:
+            steps: how long, in updates.
+            group: a group's name, a rule's name or a glob.
+            end: the fraction of the present value that is reached.
+            hyperparameter: what decays.
+
+        Raises:
+            UndrivenError, GroupNameError, ScheduleError: nothing is changed then.
+        """
+        schedules: dict[str, Any] = {hyperparameter: Linear(steps, end=end)}
+        self.reschedule(group, **schedules)
+
+    def history(self) -> Table:
+        """What was not planned, as a table: when, where and what.
+
+        Example:
+            >>> import torch
+            >>> from paramgroups.schedules import Linear
+            >>> scheduler = Scheduler(torch.optim.SGD([torch.zeros(1)], lr=0.1), lr=Linear(4))
+            >>> scheduler.rebase(lr=0.2)
+            >>> print(scheduler.history())
+            step  hyperparameter  what
+               0  lr/group0       rebase old 0.1, new 0.2
+        """
+        return history(self.journal)
 
     def detach(self) -> None:
         """Stop driving, and give up every claim; the groups keep their present values."""
-        self._notice()
-        self._clock.stop()
-        others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
-        _ATTACHED[self.optimizer] = others
+        self._driver.detach()
 
     # --- saving -------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """The position, the bases and the journal, as JSON could hold them; schedules are not state."""
-        self._notice()
-        return to_state(self.optimizer, self.last_epoch, self._lanes, self._journal)
+        self._driver.notice()
+        return to_state(self.optimizer, self.last_epoch, self._driver.lanes, self._driver.journal)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go to the position of `state_dict`, with its bases and journal; every value follows at once.
@@ -277,198 +356,59 @@ class Scheduler(LRScheduler):
         Raises:
             StateMismatchError: the state does not fit, or is none of ours; nothing is changed then.
         """
-        self._follow()
+        self._driver.follow()
         step, pasts = from_state(state_dict, self.optimizer)
-        self._continue([[lane.after({}, ()) for lane in own] for own in self._lanes], pasts)
-        self._clock.step = step
-        self._rewrite()
-
-    def __getstate__(self) -> dict[str, Any]:
-        self._notice()
-        return {
-            "optimizer": self.optimizer,
-            "attributes": {key: self.__dict__[key] for key in _PICKLED},
-            "clock": (self._clock.kind, self._clock.stall_limit, self._clock.step),
-            "names": [parameter_names(self.optimizer, group) for group in self.optimizer.param_groups],
-            "labels": labels(self.optimizer),
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        optimizer: Optimizer = state["optimizer"]
-        self.__dict__.update(state["attributes"], _optimizer=optimizer)
-        names: list[list[str] | None] = state["names"]
-        known: list[Label] = state["labels"]
-        groups = optimizer.param_groups
-        if all(own is not None for own in names):
-            members = [group["params"] for group in groups]
-            by_tensor = dict(zip(chain(*members), chain(*(own or () for own in names)), strict=True))
-            register(optimizer, by_tensor, zip(members, known, strict=True))
-        self._attach(*state["clock"])
-        self._optimizer = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
+        horizon = _continued(self.horizon, pasts)
+        self._driver.take_over([[lane.after({}, ()) for lane in own] for own in self._driver.lanes], pasts)
+        self._driver.clock.step = step
+        self._driver.rewrite()
+        self.horizon = horizon
 
     # --- parts of the above -------------------------------------------------------------------------------------
 
-    def _all(self) -> Iterable[Lane]:
-        return (lane for own in self._lanes for lane in own)
-
-    def _last_step(self, schedule: Schedule) -> int:
-        ends = [schedule.length, self.horizon.steps if self.horizon else None]
-        return max((end for end in ends if end is not None), default=0)
-
-    def _check_claims(self, lanes: list[list[Lane]]) -> None:
-        """Nothing of this may be driven by another scheduler."""
-        wanted = _driven(self.optimizer.param_groups, lanes)
-        for other in filter(None, (ref() for ref in _ATTACHED.get(self.optimizer, []))):
-            for key in wanted.keys() & _driven(other._groups, other._lanes).keys() if other is not self else ():
-                way_out = "Let that one go first, its detach(), or leave this out: two would overwrite each other."
-                what = f"{wanted[key].path} of group {wanted[key].group!r}"
-                raise ClaimError(what, f"another Scheduler (at step {other.last_epoch})", way_out)
-
-    def _attach(self, kind: ClockKind, stall_limit: int, step: int = 0) -> None:
-        self._clock = Clock(
-            self.optimizer, kind, before=self._before, after=self._after, loaded=self._rewrite, stall_limit=stall_limit
-        )
-        self._clock.step = step
-        others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not None]
-        _ATTACHED[self.optimizer] = [*others, weakref.ref(self)]
-        separate(self.optimizer, self._lanes)
-        self._rewrite()
-
-    def _before(self) -> None:
-        """Before an update: take in groups that came, went or were replaced, and what was written by hand."""
-        self._follow()
-        self._notice()
-
-    def _follow(self) -> None:
-        """Regroup where groups came, went or were replaced since the last look."""
-        try:
-            moved = self.optimizer.param_groups != self._groups  # a look at each dict's identity, where none did
-        except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
-            moved = True
-        if moved:
-            self._check_whole()
-            self._regroup()
-
-    def _check_whole(self) -> None:
-        """Refuse a list that stands in for the real one and shows only a part of it."""
-        groups = self.optimizer.param_groups
-        if groups is not self._list and len(groups) < len(self._groups) and all(g in self._groups for g in groups):
+    def _stretched(self, now: int, horizon: Horizon, apart_from: Sequence[Lane]) -> list[tuple[Lane, Entry]]:
+        old = self.horizon.steps if self.horizon else None
+        if old is None or not now < old or not now < horizon.steps:
+            problem = "the scheduler was made without one" if old is None else f"update {now} of {old} is next"
             raise ClockError(
-                f"The optimizer is stepped with {len(groups)} of its {len(self._groups)} groups: one step of it is not "
-                "one update.",
-                "An engine that steps group by group hides its steps: count them yourself, Scheduler(..., "
-                "clock='manual') and scheduler.step() after each update.",
+                f"The run cannot be made {horizon.steps} updates long: {problem}.",
+                "Both the old and the new end must lie ahead. What comes next can be given as schedules: "
+                "scheduler.reschedule(lr=Linear(1000)).",
             )
-
-    def _after(self) -> None:
-        """After an update: what was written during it belongs to it; then write the next one's values."""
-        self._notice(self._clock.step - 1)
-        groups = self.optimizer.param_groups
-        for bank in self._banks:
-            bank.write(groups, self._clock.step)
-
-    def _notice(self, step: int | None = None) -> None:
-        """Enter what was written by hand since the last look; all of it, or nothing where one value is wrong."""
-        groups = self.optimizer.param_groups
-        edits: list[tuple[Lane, float, float]] = []
-        for bank in self._banks:
-            edits += bank.edits(groups)
-        if edits:
-            now = self._clock.step if step is None else step
-            self._add([(lane, self._edited(lane, now, value, was)) for lane, value, was in edits])
-            self._rebuild()
-
-    def _edited(self, lane: Lane, step: int, value: float, expected: float) -> Entry:
-        if self.on_edit == "raise":
-            raise EditError(lane.name, value, expected, step, "on_edit='raise' forbids it")
-        entry = lane.edited(step, value)
-        _warn(lane, entry)
-        return entry
-
-    def _enter(self, group: str, values: Mapping[str, float], entry: Callable[[Lane, float], Entry]) -> None:
-        """Journal an entry for each of `values` in each group, after every check, and let it take effect."""
-        self._notice()
-        found = []
-        for index in lookup(self.optimizer, group):
-            lanes = {lane.path: lane for lane in self._lanes[index]}
-            for path, value in values.items():
-                if path not in lanes:
-                    what = f"{path} of group {labels(self.optimizer)[index].name!r}"
-                    raise UndrivenError(what, [lane.name for lane in self._all()])
-                if float(value) not in range_of(path):
-                    raise HyperparameterValueError(path, value, f"group {lanes[path].group!r}", str(range_of(path)))
-                found.append((lanes[path], entry(lanes[path], float(value))))
-        self._add(found)
-        self._rewrite()
-
-    def _add(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
-        for lane, entry in entries:
-            lane.add(entry)
-            self._journal.append(entry)
-
-    def _regroup(self) -> None:
-        """Bases and entries follow the parameters to the groups they are in now; a new group starts its own."""
-        former, groups = self._groups, self.optimizer.param_groups
-        pasts = [past_of(label, own) for label, own in zip(self._names, self._lanes, strict=True)]
-        homes = {parameter: index for index, group in enumerate(former) for parameter in group["params"]}
-        members = [group["params"] for group in groups]
-        if not any(parameter in homes for own in members for parameter in own):  # a wrapper replaced them all
-            check_sizes([len(group["params"]) for group in former], self.optimizer)
-            found: list[Past | None] = list(pasts)
-        else:
-            found = inherit(pasts, members, homes)
-        fresh = lanes_for(self.optimizer, self._assignments)
-        self._check_claims(fresh)
-        self._continue(fresh, found)
-        separate(self.optimizer, fresh)
-        self._rewrite()
-
-    def _continue(self, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
-        """Take over new lanes, each with the past of its group."""
-        lanes, journal = [], []
-        for own, past in zip(fresh, pasts, strict=True):
-            lanes.append([lane if past is None else lane.after(past.bases, past.entries) for lane in own])
-            journal += [entry for lane in lanes[-1] for entry in lane.entries]
-        self._lanes = lanes
-        self._journal = sorted(journal, key=lambda entry: entry.step)
-
-    def _rebuild(self) -> None:
-        """Put lanes of one schedule and hyperparameter into one bank."""
-        groups = self.optimizer.param_groups
-        self._list, self._groups = groups, list(groups)
-        self._names = [label.name for label in labels(self.optimizer)]
-        together: dict[tuple[str, int], tuple[list[Lane], list[int]]] = {}
-        for index, own in enumerate(self._lanes):
-            for lane in own:
-                lanes, indices = together.setdefault((lane.path, id(lane.schedule)), ([], []))
-                lanes.append(lane)
-                indices.append(index)
-        self._banks = [Bank(lanes, indices, groups) for lanes, indices in together.values()]
-
-    def _rewrite(self) -> None:
-        """Put what the present step is due into the groups, whatever stands there."""
-        self._rebuild()
-        for bank in self._banks:
-            bank.write(self.optimizer.param_groups, self._clock.step)
+        ends = {"old": old, "new": horizon.steps}
+        lanes = [lane for lane in self._driver.every_lane() if lane not in apart_from]
+        return [(lane, Stretch(**lane.at(now), **ends)) for lane in lanes]
 
 
-def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:
-    """Lanes by a parameter of their group and the hyperparameter: what two schedulers must not share."""
-    return {(id(group["params"][0]), lane.path): lane for group, own in zip(groups, lanes, strict=True) for lane in own}
+def _check(lane: Lane, value: float) -> float:
+    """`value` as a float, where the hyperparameter could have it.
+
+    Raises:
+        HyperparameterValueError: it could not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or float(value) not in range_of(lane.path):
+        raise HyperparameterValueError(lane.path, value, f"group {lane.group!r}", str(range_of(lane.path)))
+    return float(value)
 
 
-def _warn(lane: Lane, entry: Entry) -> None:
-    if isinstance(entry, Override) and lane.override_at(entry.step) is None:
-        warnings.warn(
-            f"{lane.name} was set to {entry.value!r} by hand, and no valid base puts its schedule there: the value "
-            f"stands until scheduler.release({lane.group!r}, {lane.path!r}).",
-            EditWarning,
-            stacklevel=2,
-        )
-    elif isinstance(entry, Edit) and entry.new > _GROWTH * entry.old > 0:
-        warnings.warn(
-            f"{lane.name} was set by hand where its schedule is low, so its base grows from {entry.old!r} to "
-            f"{entry.new!r}. If another was meant: scheduler.rebase({lane.group!r}, {lane.path}=...).",
-            EditWarning,
-            stacklevel=2,
-        )
+def _continued(horizon: Horizon | None, pasts: Iterable[Past | None]) -> Horizon | None:
+    """The horizon after what the journal says of it; the scheduler has to be made with the one before.
+
+    Raises:
+        StateMismatchError: it was not.
+    """
+    entries = {entry for past in pasts if past is not None for entry in past.entries if isinstance(entry, Stretch)}
+    changes = {(entry.step, entry.old, entry.new) for entry in entries}
+    while changes:
+        first = min(step for step, _, _ in changes)
+        due = [change for change in changes if change[0] == first]
+        change = next((each for each in due if horizon is not None and each[1] == horizon.steps), None)
+        if change is None:
+            _, old, new = due[0]
+            raise StateMismatchError(
+                f"The run was planned for {old} updates and then made {new} long, and this scheduler has {horizon!r}.",
+                f"Make it with Horizon(steps={old}), as it was; the state then makes it longer.",
+            )
+        changes.remove(change)
+        horizon = Horizon(change[2])
+    return horizon

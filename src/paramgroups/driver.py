@@ -1,0 +1,273 @@
+"""What drives an optimizer's groups: their lanes, the clock, the journal, and a watch on what others write.
+
+Knows when to look and when to write; what a value is, a lane knows, and what a user may ask for, the scheduler.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, Literal, TypeAlias, final
+
+from torch.optim import Optimizer
+
+from paramgroups.claims import Assignments, lanes_for, separate
+from paramgroups.clock import Clock, ClockKind
+from paramgroups.errors import ClaimError, ClockError, EditError, UndrivenError
+from paramgroups.inheritance import Past, check_sizes, inherit, past_of
+from paramgroups.journal import Edit, Entry, Override
+from paramgroups.lanes import Bank, Lane
+from paramgroups.params import Label, labels, parameter_names, register
+from paramgroups.schedules import Schedule
+from paramgroups.views import lookup
+
+OnEdit: TypeAlias = Literal["rebase", "raise"]
+
+_PICKLED = ("assignments", "lanes", "journal", "on_edit", "_clock_is")
+_GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
+
+_ATTACHED: weakref.WeakKeyDictionary[Optimizer, list[weakref.ref[Driver]]] = weakref.WeakKeyDictionary()
+
+
+class EditWarning(UserWarning):
+    """An edit by hand came to something that may not have been meant."""
+
+
+@final
+class Driver:
+    """Lanes, clock and journal of one optimizer.
+
+    Args:
+        optimizer: whose groups are driven.
+        assignments: which schedule drives what, for groups that come later.
+        kind: of the clock.
+        stall_limit: of the clock.
+        on_edit: what to do about values written by hand.
+
+    Raises:
+        ClaimError: nothing is driven, or another driver has it.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, assignments: Assignments, kind: ClockKind, stall_limit: int, on_edit: OnEdit
+    ) -> None:
+        self._optimizer: Optimizer | weakref.ref[Optimizer] = optimizer
+        self.assignments = assignments
+        self.on_edit = on_edit
+        self.lanes = lanes_for(optimizer, assignments)
+        self.journal: list[Entry] = []
+        self._check_claims(self.lanes)
+        self._clock_is = (kind, stall_limit)
+
+    def attach(self, step: int = 0) -> None:
+        """Start to drive, at `step`."""
+        kind, stall_limit = self._clock_is
+        self.clock = Clock(
+            self.optimizer, kind, before=self._before, after=self._after, loaded=self.rewrite, stall_limit=stall_limit
+        )
+        self.clock.step = step
+        others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not None]
+        _ATTACHED[self.optimizer] = [*others, weakref.ref(self)]
+        separate(self.optimizer, self.lanes)
+        self.rewrite()
+
+    def detach(self) -> None:
+        """Stop driving, and give up every claim."""
+        self.notice()
+        self.clock.stop()
+        _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer that is driven.
+
+        Raises:
+            ClockError: this is a copy, and was made without its optimizer.
+        """
+        found = self._optimizer() if isinstance(self._optimizer, weakref.ref) else self._optimizer
+        if found is None:
+            raise ClockError(
+                "This scheduler was copied or pickled without its optimizer, so nothing it does would reach yours.",
+                "Copy both at once, copy.deepcopy((optimizer, scheduler)), or save its state_dict().",
+            )
+        self._optimizer = found
+        return found
+
+    def every_lane(self) -> list[Lane]:
+        """The lanes of all groups, in order."""
+        return [lane for own in self.lanes for lane in own]
+
+    def lanes_of(self, group: str, paths: Iterable[str]) -> list[Lane]:
+        """The lanes of these hyperparameters in each group that `group` selects, what was written by hand noticed."""
+        self.notice()
+        found = []
+        for index in lookup(self.optimizer, group):
+            lanes = {lane.path: lane for lane in self.lanes[index]}
+            for path in paths or lanes:
+                if path not in lanes:
+                    what = f"{path} of group {labels(self.optimizer)[index].name!r}"
+                    raise UndrivenError(what, [lane.name for lane in self.every_lane()])
+                found.append(lanes[path])
+        return found
+
+    def enter(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
+        """Journal entries that were checked, and let them take effect."""
+        self._add(entries)
+        self.rewrite()
+
+    def _add(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
+        for lane, entry in entries:
+            lane.add(entry)
+            self.journal.append(entry)
+
+    def _regroup(self) -> None:
+        """Bases and entries follow the parameters to the groups they are in now; a new group starts its own."""
+        former, groups = self._groups, self.optimizer.param_groups
+        pasts = [past_of(label, own) for label, own in zip(self._names, self.lanes, strict=True)]
+        homes = {parameter: index for index, group in enumerate(former) for parameter in group["params"]}
+        members = [group["params"] for group in groups]
+        if not any(parameter in homes for own in members for parameter in own):  # a wrapper replaced them all
+            check_sizes([len(group["params"]) for group in former], self.optimizer)
+            found: list[Past | None] = list(pasts)
+        else:
+            found = inherit(pasts, members, homes)
+        fresh = lanes_for(self.optimizer, self.assignments)
+        self._check_claims(fresh)
+        self.take_over(fresh, found)
+        separate(self.optimizer, fresh)
+        self.rewrite()
+
+    def take_over(self, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
+        """Take over new lanes, each with the past of its group."""
+        lanes, journal = [], []
+        for own, past in zip(fresh, pasts, strict=True):
+            lanes.append([lane if past is None else lane.after(past.bases, past.entries) for lane in own])
+            journal += [entry for lane in lanes[-1] for entry in lane.entries]
+        self.lanes = lanes
+        self.journal = sorted(journal, key=lambda entry: entry.step)
+
+    def _rebuild(self) -> None:
+        """Put lanes of one hyperparameter, schedule and origin into one bank."""
+        groups = self.optimizer.param_groups
+        self._list, self._groups = groups, list(groups)
+        self._names = [label.name for label in labels(self.optimizer)]
+        together: dict[tuple[str, Schedule, int], tuple[list[Lane], list[int]]] = {}
+        for index, own in enumerate(self.lanes):
+            for lane in own:
+                lanes, indices = together.setdefault((lane.path, lane.last.schedule, lane.last.origin), ([], []))
+                lanes.append(lane)
+                indices.append(index)
+        self._banks = [Bank(lanes, indices, groups) for lanes, indices in together.values()]
+
+    def rewrite(self) -> None:
+        """Put what the present step is due into the groups, whatever stands there."""
+        self._rebuild()
+        for bank in self._banks:
+            bank.write(self.optimizer.param_groups, self.clock.step)
+
+    def _check_claims(self, lanes: list[list[Lane]]) -> None:
+        """Nothing of this may be driven by another scheduler."""
+        wanted = _driven(self.optimizer.param_groups, lanes)
+        for other in filter(None, (ref() for ref in _ATTACHED.get(self.optimizer, []))):
+            for key in wanted.keys() & _driven(other._groups, other.lanes).keys() if other is not self else ():
+                way_out = "Let that one go first, its detach(), or leave this out: two would overwrite each other."
+                what = f"{wanted[key].path} of group {wanted[key].group!r}"
+                raise ClaimError(what, f"another Scheduler (at step {other.clock.step})", way_out)
+
+    def _before(self) -> None:
+        """Before an update: take in groups that came, went or were replaced, and what was written by hand."""
+        self.follow()
+        self.notice()
+
+    def follow(self) -> None:
+        """Regroup where groups came, went or were replaced since the last look."""
+        try:
+            moved = self.optimizer.param_groups != self._groups  # a look at each dict's identity, where none did
+        except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
+            moved = True
+        if moved:
+            self._check_whole()
+            self._regroup()
+
+    def _check_whole(self) -> None:
+        """Refuse a list that stands in for the real one and shows only a part of it."""
+        groups = self.optimizer.param_groups
+        if groups is not self._list and len(groups) < len(self._groups) and all(g in self._groups for g in groups):
+            raise ClockError(
+                f"The optimizer is stepped with {len(groups)} of its {len(self._groups)} groups: one step of it is not "
+                "one update.",
+                "An engine that steps group by group hides its steps: count them yourself, Scheduler(..., "
+                "clock='manual') and scheduler.step() after each update.",
+            )
+
+    def _after(self) -> None:
+        """After an update: what was written during it belongs to it; then write the next one's values."""
+        self.notice(self.clock.step - 1)
+        groups = self.optimizer.param_groups
+        for bank in self._banks:
+            bank.write(groups, self.clock.step)
+
+    def notice(self, step: int | None = None) -> None:
+        """Enter what was written by hand since the last look; all of it, or nothing where one value is wrong."""
+        groups = self.optimizer.param_groups
+        edits: list[tuple[Lane, float, float]] = []
+        for bank in self._banks:
+            edits += bank.edits(groups)
+        if edits:
+            now = self.clock.step if step is None else step
+            self._add([(lane, self._edited(lane, now, value, was)) for lane, value, was in edits])
+            self._rebuild()
+
+    def _edited(self, lane: Lane, step: int, value: float, expected: float) -> Entry:
+        if self.on_edit == "raise":
+            raise EditError(lane.name, value, expected, step, "on_edit='raise' forbids it")
+        entry = lane.edited(step, value)
+        _warn(lane, entry)
+        return entry
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.notice()
+        optimizer = self.optimizer
+        return {
+            "optimizer": optimizer,
+            "attributes": {key: self.__dict__[key] for key in _PICKLED},
+            "step": self.clock.step,
+            "names": [parameter_names(optimizer, group) for group in optimizer.param_groups],
+            "labels": labels(optimizer),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        optimizer: Optimizer = state["optimizer"]
+        self.__dict__.update(state["attributes"], _optimizer=optimizer)
+        names: list[list[str] | None] = state["names"]
+        known: list[Label] = state["labels"]
+        if all(own is not None for own in names):
+            members = [group["params"] for group in optimizer.param_groups]
+            by_tensor = dict(zip(chain(*members), chain(*(own or () for own in names)), strict=True))
+            register(optimizer, by_tensor, zip(members, known, strict=True))
+        self.attach(state["step"])
+        self._optimizer = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
+
+
+def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:
+    """Lanes by a parameter of their group and the hyperparameter: what two schedulers must not share."""
+    return {(id(group["params"][0]), lane.path): lane for group, own in zip(groups, lanes, strict=True) for lane in own}
+
+
+def _warn(lane: Lane, entry: Entry) -> None:
+    if isinstance(entry, Override) and not lane.overridden(entry.step):
+        warnings.warn(
+            f"{lane.name} was set to {entry.value!r} by hand, and no valid base puts its schedule there: the value "
+            f"stands until scheduler.release({lane.group!r}, {lane.path!r}).",
+            EditWarning,
+            stacklevel=2,
+        )
+    elif isinstance(entry, Edit) and entry.new > _GROWTH * entry.old > 0:
+        warnings.warn(
+            f"{lane.name} was set by hand where its schedule is low, so its base grows from {entry.old!r} to "
+            f"{entry.new!r}. If another was meant: scheduler.rebase({lane.group!r}, {lane.path}=...).",
+            EditWarning,
+            stacklevel=2,
+        )
