@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.errors import CollidingArgumentError, HyperparameterValueError
+from paramgroups.errors import CollidingArgumentError, HyperparameterValueError, MissingHyperparameterError
 from paramgroups.params import Label, register
+from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
 
 OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
@@ -47,10 +48,12 @@ def build(
     """An optimizer with the plan's groups; see `Plan.build`."""
     for key, value in kwargs.items():
         hyperparameters.check_name(key, "build", optimizer_class)
+        hyperparameters.check_value(key, hyperparameters.plain(value), "build")
         if key in plan.defaults:
             raise CollidingArgumentError(key, plan.defaults[key], value)
-    defaults = plan.defaults | kwargs
-    grouping = Plan(*plan.rules, **defaults).on(model, optimizer_class)
+    plan = Plan(*plan.rules, **plan.defaults | kwargs)
+    grouping = plan.on(model, optimizer_class)
+    defaults = plan.defaults | _required(optimizer_class, grouping)
     dicts = grouping.param_groups()
     labels = [Label(group.name, group.rules) for group in grouping.groups]
     if merge:
@@ -58,6 +61,9 @@ def build(
     for own in dicts:
         _try_values(optimizer_class, own, defaults)
     optimizer = optimizer_class(dicts, **{key: hyperparameters.own_copy(value) for key, value in defaults.items()})
+    for own in optimizer.param_groups:
+        for key in kwargs.keys() - optimizer.defaults.keys():
+            own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)])
     for each in grouping.frozen:
@@ -66,12 +72,24 @@ def build(
     return optimizer
 
 
+def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str, Any]:
+    """For what the class has no default and the plan neither, a value that every group overrides with its own."""
+    found = {}
+    for name, default in hyperparameters.of_class(optimizer_class).items():
+        if default is hyperparameters.REQUIRED and name not in grouping.plan.defaults:
+            for group in grouping.groups:
+                if name not in group.hyperparameters:
+                    raise MissingHyperparameterError(name, optimizer_class.__name__, group.name)
+                found[name] = group.hyperparameters[name]
+    return found
+
+
 def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Let the class itself judge a group's values: it checks only those given to its constructor."""
     values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
     try:
         optimizer_class(group["params"][:1], **(defaults | values))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         where, allowed = f"group {group['name']!r}", f"accepted by {optimizer_class.__name__}, which says: {error}"
         raise HyperparameterValueError("values", values, where, allowed) from error
 
@@ -96,4 +114,6 @@ def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict
 
 def _exact(value: Any) -> str:
     """A value as text in which only equal values are alike."""
-    return repr(value.tolist()) if isinstance(value, Tensor) else repr(value)
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    return repr(float(value) if type(value) is int else value)

@@ -10,10 +10,12 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Collection, Mapping, MutableMapping
+import sys
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -40,7 +42,8 @@ class Range:
     closed: bool = True
 
     def __contains__(self, value: float) -> bool:
-        return math.isfinite(value) and self.low <= value and (value <= self.high if self.closed else value < self.high)
+        finite = abs(value) <= sys.float_info.max  # false for nan, and exact for an int that no float can hold
+        return finite and self.low <= value and (value <= self.high if self.closed else value < self.high)
 
     def __str__(self) -> str:
         if math.isfinite(self.high):
@@ -52,11 +55,12 @@ _NOT_NEGATIVE = Range(0.0)
 _ANY = Range()
 _RANGES = {
     **dict.fromkeys(("lr", "weight_decay", "momentum", "eps", "lr_decay", "momentum_decay"), _NOT_NEGATIVE),
-    **dict.fromkeys(("alpha", "initial_accumulator_value", "step_sizes", "etas"), _NOT_NEGATIVE),
+    **dict.fromkeys(("alpha", "initial_accumulator_value", "rho", "step_sizes", "etas"), _NOT_NEGATIVE),
     "betas": Range(0.0, 1.0, closed=False),
-    "rho": Range(0.0, 1.0),
     "dampening": _ANY,
 }
+_TUPLES = frozenset({"betas", "etas", "step_sizes"})
+_NUMBERS = _RANGES.keys() - _TUPLES - {"eps"}  # Adafactor's eps is a pair
 
 
 def range_of(name: str) -> Range:
@@ -74,26 +78,28 @@ def of_class(optimizer_class: type[Optimizer]) -> Mapping[str, object]:
         >>> of_class(torch.optim.SGD)["momentum"]
         0
     """
-    if not (isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)):
+    is_one = isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)
+    if not is_one or optimizer_class is Optimizer:
         raise NotAnOptimizerError(repr(optimizer_class), "a subclass of torch.optim.Optimizer")
-    return _read_constructors(optimizer_class)  # type: ignore[arg-type]  # a class is hashable; Optimizer's own __hash__ misleads mypy
+    return _read_constructors(optimizer_class)[0]  # type: ignore[arg-type]  # a class is hashable; Optimizer's own __hash__ misleads mypy
 
 
 @functools.cache
-def _read_constructors(optimizer_class: type[Optimizer]) -> Mapping[str, object]:
+def _read_constructors(optimizer_class: type[Optimizer]) -> tuple[Mapping[str, object], bool]:
+    """The arguments of the constructors that keywords reach, and whether the last of them takes any keyword."""
     found: dict[str, object] = {}
-    for base in optimizer_class.__mro__:
-        if base is Optimizer:
-            break
+    for base in optimizer_class.__mro__[: optimizer_class.__mro__.index(Optimizer)]:
         if "__init__" not in vars(base):
             continue
-        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+        if parameters and parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            del parameters[0]  # the model's parameters, whatever they are called
         for parameter in parameters:
             if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
                 found.setdefault(parameter.name, parameter.default)
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            break  # what a base takes beyond this cannot be reached
-    return {name: default for name, default in found.items() if name not in {"self", "params"}}
+            return found, False  # what a base takes beyond this cannot be reached
+    return found, True
 
 
 @functools.cache
@@ -103,48 +109,68 @@ def _of_torch() -> frozenset[str]:
 
 
 def check_name(name: str, where: str, optimizer_class: type[Optimizer] | None) -> None:
-    """Accept `name` if the class has such a hyperparameter; without a class, unless it is a near miss.
+    """Accept `name` if the class has such a hyperparameter.
+
+    Without a class, and for one whose constructor takes any keyword, every name is accepted but a near miss.
 
     Raises:
         UnknownHyperparameterError: it does not, or is one.
     """
-    known: Collection[str] = _of_torch() if optimizer_class is None else of_class(optimizer_class)
+    known = set() if optimizer_class is None else set(of_class(optimizer_class))
+    is_open = optimizer_class is None or _read_constructors(optimizer_class)[1]  # type: ignore[arg-type]  # as above
+    if is_open:
+        known |= _of_torch()
     if name in known:
         return
     near = [_ALIASES[name]] if _ALIASES.get(name) in known else nearest(name, known)
-    if optimizer_class is not None:
-        raise UnknownHyperparameterError(name, where, optimizer_class.__name__, near, sorted(known))
-    if name in _ALIASES or (near and difflib.SequenceMatcher(None, name.lower(), near[0]).ratio() >= _SURE):
-        raise UnknownHyperparameterError(name, where, "torch's optimizers", near, sorted(known))
+    if not is_open or (near and (name in _ALIASES or _likeness(name, near[0]) >= _SURE)):
+        title = "torch's optimizers" if optimizer_class is None else optimizer_class.__name__
+        raise UnknownHyperparameterError(name, where, title, near, sorted(known))
 
 
-def check_value(name: str, value: object, where: str) -> None:
-    """Accept a value that an optimizer could use.
+def _likeness(word: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, word.lower(), other.lower()).ratio()
+
+
+def plain(value: Any) -> Any:
+    """A value as Python writes it: lists become tuples, numpy scalars numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> plain([np.float32(0.5), 0.999])
+        (0.5, 0.999)
+    """
+    if isinstance(value, (list, tuple)):
+        return tuple(plain(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_value(path: str, value: object, where: str) -> None:
+    """Accept a value that some optimizer could use for `lr`, `betas` or `betas[0]`; None where it may mean its default.
 
     Raises:
-        HyperparameterValueError: not a number where one is needed, not finite, or out of range.
+        HyperparameterValueError: not a number or tuple where one is needed, not finite, or out of range.
     """
-    allowed = range_of(name)
-    if isinstance(value, (tuple, list)):
-        if name not in _RANGES or name in {"betas", "etas", "step_sizes", "eps"}:
-            for item in value:
-                if not _usable(item, allowed, needed=name == "betas"):
-                    raise HyperparameterValueError(name, tuple(value), where, f"made of numbers, each {allowed}")
-            return
-    elif name == "betas":
-        raise HyperparameterValueError(name, value, where, f"a tuple of numbers, each {allowed}")
-    elif _usable(value, allowed, needed=name in _RANGES):
-        return
-    raise HyperparameterValueError(name, value, where, str(allowed))
+    name, inside, _ = path.partition("[")
+    bounds = range_of(name)
+    many = isinstance(value, (tuple, list))
+    if name in _TUPLES and not inside:
+        fits, allowed = many, f"a tuple of numbers, each {bounds}"
+    else:
+        fits, allowed = not (many and (inside or name in _NUMBERS)), str(bounds)
+    items = value if isinstance(value, (tuple, list)) else (value,)
+    needed = bool(inside) or name in _RANGES
+    if not fits or not all(_usable(item, bounds, needed) or (item is None and name not in _TUPLES) for item in items):
+        raise HyperparameterValueError(path, value, where, allowed)
 
 
-def _usable(value: object, allowed: Range, *, needed: bool) -> bool:
-    """Whether `value` lies in `allowed`; what is no number passes unless one is `needed`."""
+def _usable(value: object, bounds: Range, needed: bool) -> bool:
+    """Whether `value` lies in the range; what is no number passes unless one is `needed`."""
     if isinstance(value, Tensor):
-        return value.numel() == 1 and (value.is_meta or float(value) in allowed)
+        return value.numel() == 1 and (value.is_meta or float(value) in bounds)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) in allowed
-    return not needed or value is None
+        return value in bounds
+    return not needed
 
 
 _PATH = re.compile(r"(?P<name>\w+)(\[(?P<index>\d+)\])?")

@@ -31,7 +31,7 @@ _WRAPPERS = {  # class name -> the attributes under which it holds the user's mo
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Site:
     """One place where a parameter is used: its dotted name, the module that owns it there, and as what.
 
@@ -45,7 +45,7 @@ class Site:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Param:
     """One parameter of a model, seen by name. A tied parameter is one `Param` with several sites.
 
@@ -111,7 +111,7 @@ def named(model: nn.Module) -> tuple[Param, ...]:
     """
     modules = dict(model.named_modules(remove_duplicate=False))
     clean = _clean_paths(modules)
-    sites: dict[Tensor, dict[str, Site]] = {}
+    sites: dict[Tensor, tuple[Site, ...]] = {}
     owners: dict[str, tuple[str, Tensor]] = {}
     for path, module in modules.items():
         for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
@@ -119,10 +119,12 @@ def named(model: nn.Module) -> tuple[Param, ...]:
             owner, first = owners.setdefault(site.name, (full_name, parameter))
             if first is not parameter:
                 raise DuplicateNameError(site.name, [owner.lstrip("."), full_name.lstrip(".")])
-            sites.setdefault(parameter, {}).setdefault(site.name, site)
+            known = sites.get(parameter, ())
+            if site not in known:  # a model and its wrapper may both be reached
+                sites[parameter] = (*known, site)
     if not sites:
         raise EmptyModelError(type(model).__name__)
-    return tuple(Param(parameter, tuple(found.values())) for parameter, found in sites.items())
+    return tuple(Param(parameter, found) for parameter, found in sites.items())
 
 
 def _site(path: str, attribute: str, modules: Mapping[str, nn.Module], clean: Mapping[str, str]) -> Site:
@@ -141,11 +143,16 @@ def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
         if path:
             parent, _, step = path.rpartition(".")
             before = clean[parent]
-            if step in _ALWAYS_WRAPPERS or any(step in _WRAPPERS.get(c.__name__, ()) for c in type(modules[parent]).__mro__):
+            if _leads_through(modules[parent], step):
                 clean[path] = before
             else:
                 clean[path] = f"{before}.{step}" if before else step
     return clean
+
+
+def _leads_through(module: nn.Module, step: str) -> bool:
+    """Whether `module` is a wrapper that holds the user's model as `step`."""
+    return step in _ALWAYS_WRAPPERS or any(step in _WRAPPERS.get(kind.__name__, ()) for kind in type(module).__mro__)
 
 
 def check_group_name(name: object) -> None:

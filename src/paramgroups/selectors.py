@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from torch import nn
 
 from paramgroups.params import Param, Site
 
-Mask = NDArray[np.bool_]
+Mask: TypeAlias = NDArray[np.bool_]
+SiteTest: TypeAlias = Callable[[Site], bool]
 
 
 class Selector(ABC):
@@ -74,15 +75,19 @@ class _SiteSelector(Selector):
     """A selector that looks at one site at a time."""
 
     @abstractmethod
-    def _at(self, site: Site) -> bool: ...
+    def _test(self) -> SiteTest:
+        """The predicate on one site; made once for many."""
 
     def __call__(self, param: Param) -> bool:
-        return any(self._at(site) for site in param.sites)
+        return any(map(self._test(), param.sites))
 
     def mask(self, params: Sequence[Param]) -> Mask:
-        at = self._at
-        found = (at(p.sites[0]) if len(p.sites) == 1 else any(map(at, p.sites)) for p in params)
-        return np.fromiter(found, dtype=np.bool_, count=len(params))
+        sites = [site for param in params for site in param.sites]
+        hits = np.fromiter(map(self._test(), sites), dtype=np.bool_, count=len(sites))
+        if len(sites) == len(params):
+            return hits
+        starts = np.cumsum([0, *(len(param.sites) for param in params[:-1])])
+        return np.logical_or.reduceat(hits, starts)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -129,8 +134,9 @@ class Named(_SiteSelector):
     def label(self) -> str:
         return "-or-".join(dict.fromkeys(map(_slug, self.globs)))
 
-    def _at(self, site: Site) -> bool:
-        return _matcher(self.globs)(site.name) is not None
+    def _test(self) -> SiteTest:
+        match = _matcher(self.globs)
+        return lambda site: match(site.name) is not None
 
 
 @final
@@ -149,6 +155,7 @@ class Matching(_SiteSelector):
     regex: str
 
     def __post_init__(self) -> None:
+        _texts("Matching", (self.regex,))
         try:
             re.compile(self.regex)
         except re.error as error:
@@ -158,8 +165,9 @@ class Matching(_SiteSelector):
     def label(self) -> str:
         return _slug(self.regex)
 
-    def _at(self, site: Site) -> bool:
-        return re.search(self.regex, site.name) is not None
+    def _test(self) -> SiteTest:
+        search = re.compile(self.regex).search
+        return lambda site: search(site.name) is not None
 
 
 @final
@@ -184,8 +192,8 @@ class Within(_SiteSelector):
     def label(self) -> str:
         return "-or-".join(dict.fromkeys(map(_slug, self.globs)))
 
-    def _at(self, site: Site) -> bool:
-        return _inside(self.globs, site.module_path)
+    def _test(self) -> SiteTest:
+        return lambda site: _inside(self.globs, site.module_path)
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -221,21 +229,12 @@ class Kind(_SiteSelector):
     def label(self) -> str:
         return "-or-".join(_slug(t if isinstance(t, str) else t.__name__).lower() for t in self.types)
 
-    def _at(self, site: Site) -> bool:
-        return any(
-            kind in _class_names(site.module) if isinstance(kind, str) else isinstance(site.module, kind)
-            for kind in self.types
+    def _test(self) -> SiteTest:
+        classes = tuple(kind for kind in self.types if not isinstance(kind, str))
+        names = {kind for kind in self.types if isinstance(kind, str)}
+        return lambda site: (
+            isinstance(site.module, classes) or any(base.__name__ in names for base in type(site.module).__mro__)
         )
-
-
-def _class_names(module: nn.Module) -> tuple[str, ...]:
-    """The names of a module's class and its bases."""
-    return _mro_names(type(module))  # type: ignore[arg-type]  # a class is hashable; Module's own __hash__ misleads mypy
-
-
-@functools.lru_cache(maxsize=4096)
-def _mro_names(kind: type) -> tuple[str, ...]:
-    return tuple(base.__name__ for base in kind.__mro__)
 
 
 def _type_code(kind: type[nn.Module] | str) -> str:
@@ -301,6 +300,10 @@ class Where(Selector):
 
     predicate: Callable[[Param], bool]
 
+    def __post_init__(self) -> None:
+        if not callable(self.predicate):
+            raise TypeError(f"Where({self.predicate!r}): give a function from Param to bool.")
+
     def __repr__(self) -> str:
         return f"Where({getattr(self.predicate, '__qualname__', repr(self.predicate))})"
 
@@ -312,21 +315,26 @@ class Where(Selector):
         return bool(self.predicate(param))
 
 
-_NORM = re.compile(r"Norm(\dd)?(Act(\dd)?)?$")
-_BIAS = re.compile(r"bias|in_proj_bias|bias_(ih|hh)_l\d+(_reverse)?|bias_[kv]")
+_NORM = re.compile(r"Norm(\dd)?(Act|Gated|Fp32|Tlu)?(\dd)?([BS]\da?)?$")  # EvoNorm2dS0a, FilterResponseNormTlu2d, …
+_BIAS = re.compile(r"bias|(\w+_)?proj_bias|bias_(ih|hh)(_l\d+(_reverse)?)?|bias_[kv]")
 _FLAT_BIAS = re.compile(r".*_bias")
 _EMBEDDING = re.compile(r"Embedding(Bag)?$")
 _EMBEDDED = re.compile(r"(.*_)?embed(ding)?s?(_.*)?")
 
 
+def _called(pattern: re.Pattern[str], module: nn.Module) -> bool:
+    """Whether the name of a module's class, or of a base of it, has the pattern."""
+    return _any_name(pattern, type(module))  # type: ignore[arg-type]  # a class is hashable; Module's own __hash__ misleads mypy
+
+
 @functools.lru_cache(maxsize=4096)
-def _called(pattern: re.Pattern[str], class_names: tuple[str, ...]) -> bool:
-    return any(map(pattern.search, class_names))
+def _any_name(pattern: re.Pattern[str], kind: type) -> bool:
+    return any(pattern.search(base.__name__) for base in kind.__mro__)
 
 
 def _norm(site: Site) -> bool:
     """Owned by a module whose class, or a base of it, is named as norm layers are: BatchNorm2d, T5LayerNorm, …."""
-    return _called(_NORM, _class_names(site.module))
+    return _called(_NORM, site.module)
 
 
 def _bias(site: Site) -> bool:
@@ -339,14 +347,14 @@ def _bias(site: Site) -> bool:
 
 def _embedding(site: Site) -> bool:
     """Owned by an embedding layer, or itself an embedding: `pos_embed`, `class_embedding`."""
-    return _called(_EMBEDDING, _class_names(site.module)) or _EMBEDDED.fullmatch(site.attribute) is not None
+    return _called(_EMBEDDING, site.module) or _EMBEDDED.fullmatch(site.attribute) is not None
 
 
 def _all(_: Site) -> bool:
     return True
 
 
-_ROLES: dict[str, Callable[[Site], bool]] = {"ALL": _all, "BIASES": _bias, "EMBEDDINGS": _embedding, "NORMS": _norm}
+_ROLES: dict[str, SiteTest] = {"ALL": _all, "BIASES": _bias, "EMBEDDINGS": _embedding, "NORMS": _norm}
 
 
 @final
@@ -363,8 +371,8 @@ class Role(_SiteSelector):
     def label(self) -> str:
         return self.name.lower()
 
-    def _at(self, site: Site) -> bool:
-        return _ROLES[self.name](site)
+    def _test(self) -> SiteTest:
+        return _ROLES[self.name]
 
 
 ALL = Role("ALL")

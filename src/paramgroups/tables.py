@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 _STRUCK = "~~"  # struck-out text, as in Markdown
 
@@ -44,14 +45,13 @@ class Table:
     def __rich__(self) -> RichTable:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
-        from rich.text import Text
 
         table = RichTable(title=self.title or None, caption="\n".join(self.notes) or None, box=SIMPLE_HEAD)
         table.caption_justify = "left"
         for name, right in zip(self.columns, self._flush_right(), strict=True):
             table.add_column(name, justify="right" if right else "left")
         for row in self.rows:
-            table.add_row(*(Text(c[2:-2], "strike dim") if _is_struck(c) else Text(c) for c in row))
+            table.add_row(*map(_rich_text, row))
         return table
 
     def _flush_right(self) -> list[bool]:
@@ -64,8 +64,12 @@ def struck(text: str) -> str:
     return f"{_STRUCK}{text}{_STRUCK}"
 
 
-def _is_struck(cell: str) -> bool:
-    return cell.startswith(_STRUCK) and cell.endswith(_STRUCK)
+def _rich_text(cell: str) -> Text:
+    from rich.text import Text
+
+    if cell.startswith(_STRUCK) and cell.endswith(_STRUCK):
+        return Text(cell.removeprefix(_STRUCK).removesuffix(_STRUCK), "strike dim")
+    return Text(cell)
 
 
 def number(value: float) -> str:

@@ -94,7 +94,10 @@ class View(Sequence["Selection"]):
             lookup(self._optimizer, key)
             return Selection(self._optimizer, key)
         if isinstance(key, slice):
-            return Selection(self._optimizer, tuple(range(*key.indices(len(self)))))
+            indices = tuple(range(*key.indices(len(self))))
+            if not indices:
+                raise GroupIndexError(key, self.names)
+            return Selection(self._optimizer, indices)
         if isinstance(key, bool) or not isinstance(key, int):
             raise TypeError(f"groups are found by number, name or glob, not by {key!r}.")
         if not -len(self) <= key < len(self):
@@ -114,7 +117,9 @@ class View(Sequence["Selection"]):
         """One row a group: name, tensors, elements, and each hyperparameter that is a number."""
         groups = self._optimizer.param_groups
         keys = [
-            key for key in dict.fromkeys(k for g in groups for k in g) if any(_is_shown(g.get(key)) for g in groups)
+            key
+            for key in dict.fromkeys(k for g in groups for k in g)
+            if any(_is_shown(key, g.get(key)) for g in groups)
         ]
         rows = tuple(
             (
@@ -151,8 +156,8 @@ class Selection:
     _key: str | tuple[int, ...]
 
     def __init__(self, optimizer: Optimizer, key: str | tuple[int, ...]) -> None:
-        object.__setattr__(self, "_optimizer", optimizer)
-        object.__setattr__(self, "_key", key)
+        self._optimizer = optimizer
+        self._key = key
 
     @property
     def indices(self) -> list[int]:
@@ -177,7 +182,7 @@ class Selection:
         Raises:
             MixedValueError: it is several.
         """
-        return str(self._shared("name", dict(zip(self.names, self.names, strict=True))))
+        return str(self._shared("name", self.names))
 
     @property
     def params(self) -> list[Tensor]:
@@ -202,29 +207,25 @@ class Selection:
         return [key for key in groups[0] if key not in hyperparameters.RESERVED and all(key in g for g in groups)]
 
     def __getitem__(self, key: str) -> Any:
-        name, index = hyperparameters.split(key)
-        self._check(name)
-        values = {group: own[name] for group, own in zip(self.names, self._groups(), strict=True) if name in own}
-        if index is not None:
-            values = {group: value[index] for group, value in values.items()}
-        return self._shared(key, values)
+        return self._shared(key, [self._at(group, key) for group in self._groups()])
 
     def __setitem__(self, key: str, value: Any) -> None:
+        value = hyperparameters.plain(value)
+        hyperparameters.check_value(key, value, self._where())
+        groups = self._groups()
+        present = [self._at(group, key, value) for group in groups]
+        if value is None and any(_is_shown(key, each) for each in present):
+            raise HyperparameterValueError(key, value, self._where(), str(hyperparameters.range_of(key)))
         name, index = hyperparameters.split(key)
-        self._check(name)
-        where = f"group {' and '.join(map(repr, self.names))}"
-        if index is None:
-            hyperparameters.check_value(name, value, where)
-        elif not isinstance(value, (int, float, Tensor)) or float(value) not in hyperparameters.range_of(name):
-            raise HyperparameterValueError(key, value, where, str(hyperparameters.range_of(name)))
-        for group in self._groups():
-            if index is not None or (isinstance(group.get(name), Tensor) and not isinstance(value, Tensor)):
-                hyperparameters.write(group, key, float(value))
-            else:
+        for group in groups:
+            if index is None and not isinstance(group.get(name), Tensor):
                 group[name] = hyperparameters.own_copy(value)
+            else:
+                self._own(group, name)
+                hyperparameters.write(group, key, float(value))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         try:
             return self[name]
@@ -232,7 +233,10 @@ class Selection:
             raise AttributeError(str(error)) from error
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+        if name in self.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            self[name] = value
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -248,20 +252,34 @@ class Selection:
     def _groups(self) -> list[dict[str, Any]]:
         return [self._optimizer.param_groups[index] for index in self.indices]
 
-    def _check(self, name: str) -> None:
-        """Accept a hyperparameter that the optimizer or the groups have."""
-        known = hyperparameters.of_class(type(self._optimizer)).keys() | self._optimizer.defaults.keys()
-        known |= {key for group in self._groups() for key in group}
-        known -= hyperparameters.RESERVED
-        if name not in known:
-            where = f"group {' and '.join(map(repr, self.names))}"
-            kind = type(self._optimizer).__name__
-            raise UnknownHyperparameterError(name, where, kind, nearest(name, known), sorted(known))
+    def _where(self) -> str:
+        return f"group {' and '.join(map(repr, self.names))}"
 
-    def _shared(self, name: str, values: Mapping[str, Any]) -> Any:
-        first, *others = values.values()
+    def _at(self, group: Mapping[str, Any], key: str, default: Any = None) -> Any:
+        """What stands at `key` in a group; `default` where a hyperparameter of the optimizer is not in it yet."""
+        name, index = hyperparameters.split(key)
+        value = group.get(name, default if name in self._optimizer.defaults else None)
+        if name in hyperparameters.RESERVED or (value is None and name not in group):
+            known = (group.keys() | self._optimizer.defaults.keys()) - hyperparameters.RESERVED
+            kind = type(self._optimizer).__name__
+            raise UnknownHyperparameterError(name, self._where(), kind, nearest(name, known), sorted(known))
+        if index is None:
+            return value
+        if not isinstance(value, (tuple, list)) or index >= len(value):
+            raise HyperparameterValueError(
+                name, value, self._where(), f"a tuple that has a number {index}, to find {key}"
+            )
+        return value[index]
+
+    def _own(self, group: dict[str, Any], name: str) -> None:
+        """Give a group a tensor of its own before it is filled: torch shares a default between all groups."""
+        if sum(other.get(name) is group[name] for other in self._optimizer.param_groups) > 1:
+            group[name] = hyperparameters.own_copy(group[name])
+
+    def _shared(self, name: str, values: Sequence[Any]) -> Any:
+        first, *others = values
         if any(show(other) != show(first) or other != first for other in others):
-            raise MixedValueError(name, dict(values))
+            raise MixedValueError(name, dict(zip(self.names, values, strict=True)))
         return first
 
 
@@ -331,15 +349,14 @@ def _numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
         for index, item in enumerate(value):
             yield from _numbers(f"{key}[{index}]", item)
     elif isinstance(value, Tensor):
-        yield key, float(value)
+        if value.numel() == 1 and not value.is_meta:
+            yield key, float(value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield key, value
 
 
-def _is_shown(value: Any) -> bool:
-    if isinstance(value, (tuple, list)):
-        return bool(value) and all(_is_shown(item) for item in value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_shown(key: str, value: Any) -> bool:
+    return key not in hyperparameters.RESERVED and next(_numbers(key, value), None) is not None
 
 
 def _names_for(optimizer: Optimizer, by_tensor: Mapping[Tensor, str]) -> list[str]:

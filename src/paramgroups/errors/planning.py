@@ -229,15 +229,16 @@ class DepthError(PlanError):
 
 @dataclass(eq=False, repr=False)
 class GroupIndexError(ParamGroupsError, IndexError):
-    """A group index that does not exist. Fields: `index`, `groups` (their names)."""
+    """A group index that does not exist. Fields: `index` (or a slice of none), `groups` (their names)."""
 
-    index: int
+    index: int | slice
     groups: list[str]
 
     def __str__(self) -> str:
-        count = len(self.groups)
+        count, index = len(self.groups), self.index
+        wanted = f"{index.start}:{index.stop}" if isinstance(index, slice) else index
         return (
-            f"There is no parameter group {self.index}: the optimizer has {count} "
+            f"There is no parameter group {wanted}: the optimizer has {count} "
             f"({listing(self.groups)}), numbered 0 to {count - 1}.\n"
             f"{_ANOTHER_GROUP}"
         )

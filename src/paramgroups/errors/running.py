@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from paramgroups.errors.root import ParamGroupsError, listing
 
+_SHOWN = 200  # characters of a text that cannot be read
+
 
 class ScheduleError(ParamGroupsError, ValueError):
     """A schedule that cannot be built, or has no value where it was asked."""
@@ -205,7 +207,8 @@ class ExpressionError(ParamGroupsError, ValueError):
 
     def __str__(self) -> str:
         where = f" (column {self.column})" if self.column else ""
-        return "\n".join(filter(None, (f"{self.text!r} cannot be read{where}: {self.problem}.", self.hint)))
+        text = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…"
+        return "\n".join(filter(None, (f"{text!r} cannot be read{where}: {self.problem}.", self.hint)))
 
 
 @dataclass(eq=False, repr=False)

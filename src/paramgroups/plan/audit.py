@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.optim import Optimizer
 
 from paramgroups.errors import DuplicateNameError, NothingToTrainError, UnmatchedRuleError
 from paramgroups.hyperparameters import check_name
 from paramgroups.params import Param
+from paramgroups.plan.cascade import Matches
 from paramgroups.plan.rules import Plan, Rule, select_code
 
 
@@ -31,16 +30,22 @@ def check_names(plan: Plan, optimizer_class: type[Optimizer] | None) -> None:
             check_name(name, repr(rule), optimizer_class)
 
 
-def check_matches(plan: Plan, matches: Sequence[tuple[object, NDArray[np.int16]]], params: Sequence[Param]) -> None:
-    """Every rule matches a parameter, unless it is optional.
+def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param]) -> None:
+    """Every rule matches a parameter, unless it is optional, and no two would give a group the same name.
 
     Raises:
         UnmatchedRuleError: one matches none.
+        DuplicateNameError: two do: a rule's name is that of a `LayerDecay`'s layer.
     """
     for rule, (_, chosen) in zip(plan.rules, matches, strict=True):
         if not (chosen >= 0).any() and not (isinstance(rule, Rule) and rule.optional):
             names = [name for param in params for name in param.names]
             raise UnmatchedRuleError(repr(rule), select_code(rule.select), names)
+    sources: dict[str, str] = {}
+    for variant in (variant for variants, _ in matches for variant in variants):
+        if variant.name in sources:
+            raise DuplicateNameError(variant.name, [sources[variant.name], variant.code])
+        sources[variant.name] = variant.code
 
 
 def check_groups(groups: Sequence[tuple[str, ...]], frozen: Sequence[str]) -> None:

@@ -6,14 +6,13 @@ Knows rules and selectors; knows nothing of groups, optimizers or how results ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paramgroups.errors import NothingToScaleError
-from paramgroups.hyperparameters import own_copy
+from paramgroups.errors import HyperparameterValueError, NothingToScaleError
 from paramgroups.params import Param
 from paramgroups.plan.depth import layers
 from paramgroups.plan.rules import LayerDecay, Plan, Rule, Times
@@ -22,12 +21,25 @@ from paramgroups.plan.rules import LayerDecay, Plan, Rule, Times
 @final
 @dataclass(frozen=True)
 class Contribution:
-    """What one rule gave to one hyperparameter, and what stood after it."""
+    """What was given to one hyperparameter, and what stood after it.
+
+    Args:
+        source: the code of the rule, or `plan default`, `optimizer default`.
+        given: a value, or a `Times`.
+        result: what stood then.
+        rule: the name of the rule, if it was one.
+        overridden: whether a later value replaced it.
+    """
 
     source: str
     given: Any
     result: Any
+    rule: str | None = None
     overridden: bool = False
+
+
+History: TypeAlias = Mapping[str, tuple[Contribution, ...]]
+"""Hyperparameter -> what was given to it, in order; the last one's `result` is its value."""
 
 
 @final
@@ -36,19 +48,19 @@ class Resolved:
     """What the rules came to for the parameters that the same rules match.
 
     Args:
-        rules: the names of the rules that contributed, in order.
+        rules: the names of the rules that contributed, in order; none where the parameters are frozen.
         frozen: the rule that froze the parameters, if one did.
-        history: hyperparameter -> its contributions in order; the last one's `result` is the value.
+        history: how each hyperparameter came about.
     """
 
     rules: tuple[str, ...]
     frozen: str | None
-    history: Mapping[str, tuple[Contribution, ...]]
+    history: History
 
 
 @final
 @dataclass(frozen=True)
-class _Variant:
+class Variant:
     """One thing a rule does: a `Rule` has one, a `LayerDecay` one for each layer."""
 
     name: str
@@ -58,17 +70,18 @@ class _Variant:
     always_contributes: bool = False
 
 
-_Matches = NDArray[np.int16]  # for each parameter the variant that applies to it, -1 where none does
+Matches: TypeAlias = tuple[list[Variant], NDArray[np.int32]]
+"""What a rule does, and for each parameter which of that applies to it: an index, -1 where none does."""
 
 
-def match(plan: Plan, params: Sequence[Param]) -> list[tuple[list[_Variant], _Matches]]:
+def match(plan: Plan, params: Sequence[Param]) -> list[Matches]:
     """For each rule of the plan its variants, and which of them applies to each parameter."""
     return [_apply(rule, label, params) for rule, label in zip(plan.rules, plan.labels, strict=True)]
 
 
 def resolve(
     plan: Plan,
-    matches: Sequence[tuple[list[_Variant], _Matches]],
+    matches: Sequence[Matches],
     params: Sequence[Param],
     class_defaults: Mapping[str, Any],
 ) -> list[Resolved]:
@@ -83,7 +96,7 @@ def resolve(
     Raises:
         NothingToScaleError: a `Times` met nothing, there neither.
     """
-    rows = np.stack([chosen for _, chosen in matches], axis=1) if matches else np.empty((len(params), 0), np.int16)
+    rows = np.stack([chosen for _, chosen in matches], axis=1) if matches else np.empty((len(params), 0), np.int32)
     known: dict[bytes, Resolved] = {}
     found = []
     for row, param in zip(np.ascontiguousarray(rows), params, strict=True):
@@ -95,67 +108,60 @@ def resolve(
     return found
 
 
-def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> tuple[list[_Variant], _Matches]:
+def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matches:
     mask = rule.select.mask(params)
     if isinstance(rule, Rule):
-        variant = _Variant(label, repr(rule), rule.hyperparameters, rule.frozen, rule.name is not None)
-        return [variant], np.where(mask, np.int16(0), np.int16(-1))
-    chosen = np.full(len(params), -1, np.int16)
+        variant = Variant(label, repr(rule), rule.hyperparameters, rule.frozen, rule.name is not None)
+        return [variant], np.where(mask, np.int32(0), np.int32(-1))
+    chosen = np.full(len(params), -1, np.int32)
     selected = [param for param, hit in zip(params, mask, strict=True) if hit]
     if not selected:
         return [], chosen
     depths = layers(selected, rule.depth)
-    top = max(depths)
+    used = {depth: variant for variant, depth in enumerate(sorted(set(depths)))}
+    top = max(used)
     width = max(2, len(str(top)))
-    chosen[mask] = depths
+    stem = f"{label}-" if label[-1].isdigit() else label  # layer07, and layer-2-07 of a second one
+    chosen[mask] = [used[depth] for depth in depths]
     return [
-        _Variant(
-            f"{label}{layer:0{width}d}",
+        Variant(
+            f"{stem}{layer:0{width}d}",
             repr(rule),
             {rule.hyperparameter: Times(rule.scale(layer, top))},
             always_contributes=True,
         )
-        for layer in range(top + 1)
+        for layer in used
     ], chosen
 
 
-def _cascade(plan: Plan, variants: Sequence[_Variant], parameter: str, class_defaults: Mapping[str, Any]) -> Resolved:
+def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, class_defaults: Mapping[str, Any]) -> Resolved:
     frozen = next((variant.name for variant in variants if variant.frozen), None)
-    history: dict[str, list[Contribution]] = {
-        key: [Contribution("plan default", value, value)] for key, value in plan.values
-    }
-    givers: dict[str, list[_Variant | None]] = {key: [None] for key in history}
+    if frozen is not None:
+        return Resolved((), frozen, {})
+    history = {key: [Contribution("plan default", value, value)] for key, value in plan.values}
     for variant in variants:
         for key, given in variant.values.items():
             steps = history.setdefault(key, [])
-            by = givers.setdefault(key, [])
-            if not isinstance(given, Times):
-                steps.append(Contribution(variant.code, given, given))
-            else:
-                if not steps:
-                    if key not in class_defaults:
-                        raise NothingToScaleError(key, variant.code, parameter)
-                    steps.append(Contribution("optimizer default", class_defaults[key], class_defaults[key]))
-                    by.append(None)
-                steps.append(Contribution(variant.code, given, _scaled(key, steps[-1].result, given, variant)))
-            by.append(variant)
-    standing: set[str] = set()
-    final_history = {}
-    for key, steps in history.items():
-        last_value = max(i for i, step in enumerate(steps) if not isinstance(step.given, Times))
-        final_history[key] = tuple(
-            Contribution(step.source, step.given, step.result, overridden=i < last_value)
-            for i, step in enumerate(steps)
-        )
-        standing.update(giver.name for giver in givers[key][last_value:] if giver is not None)
-    rules = tuple(v.name for v in variants if v.always_contributes or v.name in standing)
-    return Resolved(rules, frozen, final_history)
+            if isinstance(given, Times) and not steps:
+                if key not in class_defaults:
+                    raise NothingToScaleError(key, variant.code, parameter)
+                steps.append(Contribution("optimizer default", class_defaults[key], class_defaults[key]))
+            result = _scaled(key, steps[-1].result, given, variant) if isinstance(given, Times) else given
+            steps.append(Contribution(variant.code, given, result, variant.name))
+    final = {key: _struck_out(steps) for key, steps in history.items()}
+    standing = {step.rule for steps in final.values() for step in steps if not step.overridden}
+    rules = tuple(variant.name for variant in variants if variant.always_contributes or variant.name in standing)
+    return Resolved(rules, None, final)
 
 
-def _scaled(key: str, value: Any, times: Times, variant: _Variant) -> Any:
+def _scaled(key: str, value: Any, times: Times, variant: Variant) -> Any:
     if isinstance(value, (tuple, list, bool, str)) or value is None:
-        raise TypeError(
-            f"{variant.code} multiplies {key}, which is {value!r}, no number.\n"
-            f"Write the value itself: Rule(..., {key}=...)."
-        )
-    return own_copy(value) * times.factor
+        allowed = f"a value itself, since what stands, {value!r}, is no number"
+        raise HyperparameterValueError(key, times, variant.code, allowed)
+    return value * times.factor
+
+
+def _struck_out(steps: Sequence[Contribution]) -> tuple[Contribution, ...]:
+    """The same contributions, those before the last value overridden."""
+    last = max(i for i, step in enumerate(steps) if not isinstance(step.given, Times))
+    return tuple(replace(step, overridden=i < last) for i, step in enumerate(steps))

@@ -8,21 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
-from paramgroups.errors import DepthError, did_you_mean
+from paramgroups.errors import DepthError
 from paramgroups.params import Param
 from paramgroups.selectors import EMBEDDINGS
 
 _WORDS = r"(?:layers?|blocks?|h|stages?|resblocks|resnets|cells?|units?)"
-_NUMBERED = re.compile(rf"(?P<stack>{_WORDS})(?P<number>\d+)")  # layer1, block3
+_NUMBERED = re.compile(rf"(?P<stack>(?:\w+_)?{_WORDS})_?(?P<number>\d+)")  # layer1, block3, encoder_layer_0
 _STACK = re.compile(_WORDS)
 _HEAD = re.compile(r"(?:\w+_)?heads?\d*|fc|classifier|score|pooler|qa_outputs|output_projection")
 
-_Given = tuple[tuple[str, int], ...] | Callable[[Param], int] | None
+_TOP = 1 << 30  # above every number
+
+Depths: TypeAlias = tuple[tuple[str, int], ...] | Callable[[Param], int]
+"""Layers as a user gave them: pairs of (glob, layer), or a function."""
+
 _Key = tuple[int, ...]  # place within the stack: (3,) of `blocks.3`, (1, 0) of `layer1.0`
 
 
-def layers(params: Sequence[Param], given: object = None) -> list[int]:
+def layers(params: Sequence[Param], given: Depths | None = None) -> list[int]:
     """The layer of each parameter, an int from 0 (nearest the input) without gaps when inferred.
 
     Args:
@@ -37,14 +42,11 @@ def layers(params: Sequence[Param], given: object = None) -> list[int]:
     if callable(given):
         found = {param.name: given(param) for param in params}
     else:
-        pairs: tuple[tuple[str, int], ...] = given  # type: ignore[assignment]  # LayerDecay keeps a mapping as pairs
-        for glob, _ in pairs:
+        for glob, _ in given:
             if not any(fnmatchcase(name, glob) for param in params for name in param.names):
-                names = [param.name for param in params]
-                raise DepthError(
-                    f"the depth of {glob!r} was given, which matches no parameter. {did_you_mean(glob, names)}", {}
-                )
-        matches = {p.name: [d for glob, d in pairs if any(fnmatchcase(n, glob) for n in p.names)] for p in params}
+                owners = {param.name: type(param.module).__name__ for param in params}
+                raise DepthError(f"the depth of {glob!r} was given, which matches no parameter", owners)
+        matches = {p.name: [d for glob, d in given if any(fnmatchcase(n, glob) for n in p.names)] for p in params}
         missing = {name: "no depth" for name, depths in matches.items() if not depths}
         if missing:
             raise DepthError(f"the depths given leave out {len(missing)} of {len(params)} parameters", missing)
@@ -68,31 +70,35 @@ def _inferred(params: Sequence[Param]) -> list[int]:
     main = _main(params, stacks)
     inside = stacks[main]
     first = next(i for i, param in enumerate(params) if param.name in inside)
-    low, high = (-1,), (1 << 30,)
+    low, high = (-1,), (_TOP,)
     keys = [inside.get(p.name) or (low if _is_low(p, before=i < first) else high) for i, p in enumerate(params)]
+    with_inner: set[int] = set()
+    for i, key in enumerate(keys):
+        # What stands beside the blocks of `layers.0.blocks` is below them where it is defined before, else above.
+        if len(key) > 1:
+            with_inner.add(key[0])
+        elif key[0] in with_inner:
+            keys[i] = (key[0], _TOP)
     ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
     return [ranks[key] for key in keys]
 
 
 def _main(params: Sequence[Param], stacks: dict[str, dict[str, _Key]]) -> str:
     """The one container that holds the network's layers."""
-    seen = {path: f"{len(set(keys.values()))} numbered layers" for path, keys in stacks.items()}
+    sizes = {path: len(set(keys.values())) for path, keys in stacks.items()}
     named = [path for path in stacks if _STACK.fullmatch(path.rpartition(".")[2])]
-    several = [path for path in stacks if len(set(stacks[path].values())) > 1]
+    several = [path for path in stacks if sizes[path] > 1]
     candidates = [path for path in named if path in several] or several or named
     if not candidates:
         top = {param.name.partition(".")[0]: type(param.module).__name__ for param in params}
         raise DepthError("no numbered stack of layers was found in the model", top)
-    if len(candidates) > 1 and "" not in candidates and not _holds_most(candidates, stacks):
+    if "" in candidates:
+        return ""
+    bodies = [path for path in candidates if _HEAD.fullmatch(path.rpartition(".")[2]) is None] or candidates
+    if len(bodies) > 1 or any(sizes[path] > sizes[bodies[0]] for path in candidates):
+        seen = {path: f"{size} numbered layers" for path, size in sizes.items()}
         raise DepthError(f"{len(candidates)} stacks of layers were found, and which is deeper cannot be told", seen)
-    return "" if "" in candidates else max(candidates, key=lambda path: len(set(stacks[path].values())))
-
-
-def _holds_most(candidates: Sequence[str], stacks: dict[str, dict[str, _Key]]) -> bool:
-    """Whether one of them is the body: named as features are, while the others are heads."""
-    bodies = [path for path in candidates if _HEAD.fullmatch(path.rpartition(".")[2]) is None]
-    heads = [path for path in candidates if path not in bodies]
-    return len(bodies) == 1 and all(len(set(stacks[bodies[0]].values())) >= len(set(stacks[h].values())) for h in heads)
+    return bodies[0]
 
 
 def _place(param: Param) -> tuple[str, _Key] | None:

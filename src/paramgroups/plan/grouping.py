@@ -5,7 +5,6 @@ Knows the cascade's results and shows them; knows nothing of optimizers but thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -15,7 +14,7 @@ from torch.optim import Optimizer
 from paramgroups import hyperparameters
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
-from paramgroups.plan.cascade import Contribution, match, resolve
+from paramgroups.plan.cascade import History, match, resolve
 from paramgroups.plan.rules import Plan, Times
 from paramgroups.tables import Table, show, struck
 
@@ -23,17 +22,20 @@ from paramgroups.tables import Table, show, struck
 @final
 @dataclass(frozen=True)
 class Group:
-    """Parameters to which the same rules contributed, and the values they share."""
+    """Parameters to which the same rules contributed, and the values they share.
+
+    Each parameter has its own history: rules that were wholly overridden made no group, but they are part of it.
+    """
 
     name: str
     rules: tuple[str, ...]
     params: tuple[Param, ...] = field(repr=False)
-    history: Mapping[str, tuple[Contribution, ...]] = field(repr=False)
+    histories: tuple[History, ...] = field(repr=False)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Name -> value, as resolved."""
-        return {key: steps[-1].result for key, steps in self.history.items()}
+        return {key: steps[-1].result for key, steps in self.histories[0].items()}
 
     @property
     def numel(self) -> int:
@@ -56,6 +58,7 @@ class Grouping:
     """Every parameter of a model in exactly one group, or frozen and in none; made by `Plan.on`. Prints as a table.
 
     Example:
+        >>> from paramgroups.plan import Rule
         >>> model = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
         >>> grouping = Plan(Rule("head.*", lr=Times(10)), Rule("*.bias", frozen=True), lr=0.01).on(model)
         >>> [(group.name, group.hyperparameters) for group in grouping.groups]
@@ -102,6 +105,7 @@ class Grouping:
             ParameterNameError: the model has no such parameter.
 
         Example:
+            >>> from paramgroups.plan import Rule
             >>> model = nn.ModuleDict({"head": nn.Linear(2, 2)})
             >>> print(Plan(Rule("head.*", lr=Times(10)), lr=0.01).on(model).explain("head.bias"))
             head.bias: 2 elements in group head
@@ -119,7 +123,7 @@ class Grouping:
                 return Table(columns, (), f"{title}, {each.reason}")
         group = next(group for group in self.groups if param in group.params)
         rows: list[tuple[str, ...]] = []
-        for key, steps in group.history.items():
+        for key, steps in group.histories[group.params.index(param)].items():
             rows.append((key, show(steps[-1].result), "", ""))
             for step in steps:
                 times = isinstance(step.given, Times)
@@ -131,6 +135,7 @@ class Grouping:
         """What is different in `other`: parameters that are in another group, and values that changed.
 
         Example:
+            >>> from paramgroups.plan import Rule
             >>> model = nn.ModuleDict({"head": nn.Linear(2, 2)})
             >>> before = Plan(lr=0.01).on(model)
             >>> print(before.diff(Plan(Rule("*.bias", name="bias", lr=0.02), lr=0.01).on(model)))
@@ -190,7 +195,7 @@ def group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None 
     audit.check_matches(plan, matches, params)
     defaults = {} if optimizer_class is None else hyperparameters.of_class(optimizer_class)
     class_defaults = {key: value for key, value in defaults.items() if value is not hyperparameters.REQUIRED}
-    groups: dict[tuple[str, ...], tuple[list[Param], Mapping[str, tuple[Contribution, ...]]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
         if resolved.frozen is not None:
@@ -198,15 +203,13 @@ def group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None 
         elif not param.parameter.requires_grad:
             frozen.append(Frozen(param, "frozen by the model"))
         else:
-            groups.setdefault(resolved.rules, ([], resolved.history))[0].append(param)
+            groups.setdefault(resolved.rules, []).append((param, resolved.history))
     audit.check_groups(list(groups), [each.reason for each in frozen])
     made = tuple(
-        Group(".".join(rules) or "default", rules, tuple(members), history)
-        for rules, (members, history) in groups.items()
+        Group(".".join(rules) or "default", rules, *zip(*members, strict=True)) for rules, members in groups.items()
     )
     for each in made:
-        hyperparameters_in = each.hyperparameters
-        for key, value in hyperparameters_in.items():
+        for key, value in each.hyperparameters.items():
             hyperparameters.check_value(key, value, f"group {each.name!r}")
     return Grouping(plan, made, tuple(frozen))
 

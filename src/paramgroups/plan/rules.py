@@ -5,24 +5,21 @@ Knows how rules are written and checked one by one; what they come to on a model
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, final
 
 from torch import nn
 from torch.optim import Optimizer
 
 from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError
-from paramgroups.hyperparameters import RESERVED, check_value
+from paramgroups.hyperparameters import RESERVED, Range, check_value, plain
 from paramgroups.params import Param, check_group_name
+from paramgroups.plan.depth import Depths
 from paramgroups.selectors import ALL, Named, Selector, selector
 
 if TYPE_CHECKING:
     from paramgroups.plan.grouping import Grouping
-
-Depth: TypeAlias = Mapping[str, int] | Callable[[Param], int]
-"""How a user gives depths: globs over parameter names, or a function."""
 
 
 @final
@@ -44,10 +41,7 @@ class Times:
     factor: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.factor, bool) or not isinstance(self.factor, (int, float)):
-            raise HyperparameterValueError("factor", self.factor, "Times", "a number")
-        if not math.isfinite(self.factor) or self.factor < 0:
-            raise HyperparameterValueError("factor", self.factor, "Times", "a finite number of at least 0")
+        object.__setattr__(self, "factor", _number("factor", self.factor, "Times", Range(0.0)))
 
     def __repr__(self) -> str:
         return f"Times({self.factor!r})"
@@ -155,7 +149,7 @@ class LayerDecay:
     """
 
     decay: float
-    depth: Depth | None
+    depth: Depths | None
     select: Selector
     min_scale: float
     hyperparameter: str
@@ -163,24 +157,27 @@ class LayerDecay:
     def __init__(
         self,
         decay: float,
-        depth: Depth | None = None,
+        depth: Mapping[str, int] | Callable[[Param], int] | None = None,
         *,
         select: Selector | str = ALL,
         min_scale: float = 0.0,
         hyperparameter: str = "lr",
     ) -> None:
         for field, value in (
-            ("decay", decay),
+            ("decay", _number("decay", decay, "LayerDecay", Range(0.0, 1.0))),
             ("depth", tuple(depth.items()) if isinstance(depth, Mapping) else depth),
             ("select", selector(select)),
-            ("min_scale", min_scale),
+            ("min_scale", _number("min_scale", min_scale, "LayerDecay", Range(0.0, 1.0))),
             ("hyperparameter", hyperparameter),
         ):
             object.__setattr__(self, field, value)
-        if not (isinstance(decay, (int, float)) and 0 < decay <= 1):
-            raise HyperparameterValueError("decay", decay, "LayerDecay", "a number in (0, 1]")
-        if not (isinstance(min_scale, (int, float)) and 0 <= min_scale <= 1):
-            raise HyperparameterValueError("min_scale", min_scale, "LayerDecay", "a number in [0, 1]")
+        if decay == 0:
+            raise HyperparameterValueError(
+                "decay", decay, "LayerDecay", "a number in (0, 1]: at 0 no layer but one learns"
+            )
+        if not (depth is None or isinstance(depth, Mapping) or callable(depth)):
+            allowed = "a mapping from globs to layers, or a function from Param to a layer"
+            raise HyperparameterValueError("depth", depth, "LayerDecay", allowed)
 
     def scale(self, layer: int, top: int) -> float:
         """The factor of `layer` where the highest is `top`."""
@@ -221,7 +218,10 @@ class Plan:
         >>> plan = Plan(Rule("*.bias", weight_decay=0.0), Rule("1.*", lr=Times(10)), lr=1e-3, weight_decay=0.1)
         >>> print(plan.on(model))
         group   tensors  elements  share   lr  weight_decay
-        default       1        16  57.1%  0.001        0.1
+        default        1        16  57.1%  0.001           0.1
+        bias           1         4  14.3%  0.001             0
+        1              1         4  14.3%   0.01           0.1
+        bias.1         1         4  14.3%   0.01             0
     """
 
     rules: tuple[Rule | LayerDecay, ...]
@@ -298,13 +298,6 @@ class Plan:
         return f"Plan({', '.join([*map(repr, self.rules), *_keywords(self.defaults)])})"
 
 
-def plain(value: Any) -> Any:
-    """A value as Python writes it: lists become tuples, numpy scalars numbers."""
-    if isinstance(value, (list, tuple)):
-        return tuple(plain(item) for item in value)
-    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
-
-
 def check_values(values: Mapping[str, Any], where: str) -> None:
     """Accept hyperparameters that some optimizer could use.
 
@@ -321,6 +314,14 @@ def check_values(values: Mapping[str, Any], where: str) -> None:
 def select_code(select: Selector) -> str:
     """A selector as it is written in a rule: a single glob as a plain string."""
     return repr(select.globs[0]) if isinstance(select, Named) and len(select.globs) == 1 else repr(select)
+
+
+def _number(name: str, value: Any, where: str, allowed: Range) -> float:
+    """`value` as a plain number, where it is one that is allowed."""
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value not in allowed:
+        raise HyperparameterValueError(name, value, where, str(allowed))
+    return value
 
 
 class _Code(str):

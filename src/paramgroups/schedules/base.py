@@ -279,11 +279,8 @@ class Schedule(ABC):
             step: When, in steps since the start.
             metric: What; NaN is no improvement.
 
-        Returns:
-            The same schedule, unless a `Plateau` is part of it.
-
         Raises:
-            CompositionError: If the `Plateau` is inside a `.repeat`, where steps have no one meaning.
+            CompositionError: If a `Plateau` is inside a `.repeat`, where steps have no one meaning.
 
         Example:
             >>> from paramgroups.schedules import Plateau, Warmup
@@ -357,9 +354,6 @@ class Schedule(ABC):
             low: Least value: a factor of the base, or `Absolute`. None for no bound.
             high: Greatest value, likewise, not below `low`.
 
-        Returns:
-            The clipped schedule, of the same length.
-
         Raises:
             ScheduleArgumentError: If a bound is not a level, both are left out, or `low` is above `high`.
 
@@ -404,9 +398,6 @@ class Schedule(ABC):
         Args:
             steps: How much later; its first value holds until then. A negative number starts in the middle.
 
-        Returns:
-            The shifted schedule, `steps` longer (shorter, where negative).
-
         Raises:
             DurationError: If `steps` is neither a whole number nor a duration other than `"rest"`.
 
@@ -420,25 +411,17 @@ class Schedule(ABC):
         return Shift(self, steps)
 
     def stretch(self, *, at: int, old: int, new: int) -> Schedule:
-        """The schedule, its rest after `at` made longer or shorter, so that what was due at `old` is due at `new`.
+        """The schedule, its rest after step `at` made longer or shorter; it does not jump.
 
             v(t) = self(t) if t <= at else self(at + (t - at) * (old - at) / (new - at))
 
         Args:
             at: Until when it is left as it is, in whole steps >= 0.
-            old: A step after `at`.
-            new: Another. From there on time goes as before.
-
-        Returns:
-            The stretched schedule, which does not jump.
+            old: A later step, what was due at which ...
+            new: ... is due at this one. After it, time goes on as before.
 
         Raises:
             ScheduleArgumentError: If they are not whole numbers in this order.
-
-        Example:
-            >>> from paramgroups.schedules import Linear
-            >>> Linear(4).stretch(at=2, old=4, new=6).values(7, base=1.0)
-            array([1.   , 0.75 , 0.5  , 0.375, 0.25 , 0.125, 0.   ])
         """
         from paramgroups.schedules.timeline import Stretch
 

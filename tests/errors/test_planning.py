@@ -1,0 +1,164 @@
+"""The text of each error about plans and lookups: what, where, what to do."""
+
+import pytest
+
+from paramgroups import errors
+
+CASES = {
+    "a dead rule": (
+        errors.UnmatchedRuleError("Rule('haed.*', lr=1)", "'haed.*'", ["body.weight", "head.weight"]),
+        (
+            "Rule('haed.*', lr=1) matched none of the model's 2 parameters.\n"
+            "Did you mean 'head'?\n"
+            "If the layer may be absent, write Rule(..., optional=True)."
+        ),
+    ),
+    "an unknown hyperparameter": (
+        errors.UnknownHyperparameterError("wieght_decay", "Rule('a')", "SGD", ["weight_decay"], ["lr", "weight_decay"]),
+        (
+            "'wieght_decay', given in Rule('a'), is no hyperparameter of SGD.\n"
+            "Did you mean 'weight_decay'? The known ones: lr, weight_decay."
+        ),
+    ),
+    "a value out of range": (
+        errors.HyperparameterValueError("lr", -3, "Rule('a')", "a finite number of at least 0"),
+        "lr = -3 in Rule('a') cannot be used.\nIt must be a finite number of at least 0.",
+    ),
+    "a rule that says nothing": (
+        errors.EmptyRuleError("Rule('a')"),
+        (
+            "Rule('a') gives its parameters nothing.\n"
+            "Give it a hyperparameter (lr=1e-3), a name (name='head') to make a group of its own, or frozen=True."
+        ),
+    ),
+    "nothing to scale": (
+        errors.NothingToScaleError("lr", "Rule('a', lr=Times(2))", "a.weight"),
+        (
+            "Rule('a', lr=Times(2)) multiplies lr, but nothing stands there for 'a.weight'.\n"
+            "Give the plan a default (Plan(..., lr=...)), or name the optimizer class whose default "
+            "is meant: plan.on(model, torch.optim.AdamW)."
+        ),
+    ),
+    "a value nobody gives": (
+        errors.MissingHyperparameterError("lr", "Lion", "head"),
+        (
+            "Lion has no default for lr, and nothing gives one to group 'head'.\n"
+            "Give the plan one, Plan(..., lr=...), or build: plan.build(model, ..., lr=...)."
+        ),
+    ),
+    "a parameter twice": (
+        errors.DuplicateParameterError("a.weight", ["group 'x'", "group 'y'"]),
+        (
+            "The parameter 'a.weight' is in group 'x' and in group 'y'.\n"
+            "An optimizer would update it twice: leave it in exactly one."
+        ),
+    ),
+    "a name twice": (
+        errors.DuplicateNameError("head", ["group 0", "group 1"]),
+        (
+            "The name 'head' is borne by group 0 and by group 1.\n"
+            "Names are how groups and parameters are found: give one of them another; a rule's is Rule(..., name=...)."
+        ),
+    ),
+    "a name that is none": (
+        errors.InvalidNameError("a/b"),
+        (
+            "'a/b' cannot be the name of a rule or group.\n"
+            "Use letters, digits, '_', '.' and '-' only, so that it can be used as a metric or file name anywhere."
+        ),
+    ),
+    "an empty model": (
+        errors.EmptyModelError("ReLU"),
+        (
+            "ReLU has no parameters, so there is nothing to put in groups.\n"
+            "Pass the nn.Module that holds the layers, after they are built (lazy layers after a first forward)."
+        ),
+    ),
+    "everything frozen": (
+        errors.NothingToTrainError({"frozen by the model": 2, "frozen by rule 'a'": 1}),
+        (
+            "Every parameter of the model is frozen: 2 frozen by the model, 1 frozen by rule 'a'.\n"
+            "An optimizer needs at least one: narrow the frozen rules, or set requires_grad=True on what is to train."
+        ),
+    ),
+    "no optimizer": (
+        errors.NotAnOptimizerError("'adam'", "a subclass of torch.optim.Optimizer"),
+        (
+            "'adam' is not a subclass of torch.optim.Optimizer.\n"
+            "Pass the class itself, e.g. plan.build(model, torch.optim.AdamW); its arguments follow as keywords."
+        ),
+    ),
+    "a collision": (
+        errors.CollidingArgumentError("lr", 0.1, 0.2),
+        (
+            "lr is given twice: 0.1 as a default of the plan, 0.2 to build.\n"
+            "Say it in one place; the plan is the one that explains itself."
+        ),
+    ),
+    "no depth": (
+        errors.DepthError("no numbered stack of layers was found in the model", {"": "Net", "conv": "Conv2d"}),
+        (
+            "LayerDecay: no numbered stack of layers was found in the model. Seen:\n"
+            "  (root): Net\n  conv: Conv2d\n"
+            "Give the depths yourself: LayerDecay(0.75, depth={'stem.*': 0, 'blocks.0.*': 1, ...}), "
+            "or a callable from Param to int."
+        ),
+    ),
+    "a missing index": (
+        errors.GroupIndexError(1, ["default"]),
+        (
+            "There is no parameter group 1: the optimizer has 1 ('default'), numbered 0 to 0.\n"
+            "A group is made by a rule, Plan(Rule('head.*', lr=1e-3), ...), or by hand: "
+            "optimizer.add_param_group({'params': [...], 'name': 'head'})."
+        ),
+    ),
+    "an empty slice": (
+        errors.GroupIndexError(slice(3, 5), ["a", "b"]),
+        (
+            "There is no parameter group 3:5: the optimizer has 2 ('a', 'b'), numbered 0 to 1.\n"
+            "A group is made by a rule, Plan(Rule('head.*', lr=1e-3), ...), or by hand: "
+            "optimizer.add_param_group({'params': [...], 'name': 'head'})."
+        ),
+    ),
+    "a missing group": (
+        errors.GroupNameError("haed", ["head", "default"], ["head"]),
+        (
+            "No parameter group is called 'haed'.\nDid you mean 'head'?\n"
+            "A group is made by a rule, Plan(Rule('head.*', lr=1e-3), ...), or by hand: "
+            "optimizer.add_param_group({'params': [...], 'name': 'head'})."
+        ),
+    ),
+    "a missing parameter": (
+        errors.ParameterNameError("haed.bias", ["head.bias"]),
+        (
+            "No parameter is called 'haed.bias'.\nDid you mean 'head.bias'?\n"
+            "Use a name that model.named_parameters() prints."
+        ),
+    ),
+    "mixed values": (
+        errors.MixedValueError("lr", {"a": 0.1, "b": 0.2}),
+        (
+            "lr differs between the selected groups (a: 0.1, b: 0.2).\n"
+            "Select one group, or loop: [group.lr for group in view[...]]."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "text"), CASES.values(), ids=CASES)
+def test_an_error_says_what_where_and_what_to_do(error, text):
+    """The whole text, word for word."""
+    assert str(error) == text
+
+
+def test_every_error_of_the_module_is_in_the_table():
+    """No text goes untested."""
+    shown = {type(error) for error, _ in CASES.values()}
+    here = {kind for kind in vars(errors.planning).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert here - shown == {errors.ParamGroupsError, errors.PlanError}
+
+
+def test_depths_are_shown_up_to_a_dozen():
+    """A message about a large model stays short."""
+    text = str(errors.DepthError("two stacks", {f"m{i}": "seen" for i in range(40)}))
+    assert text.count("seen") == 12

@@ -1,0 +1,105 @@
+"""Mistakes that only show on a model, each with its own error."""
+
+import pytest
+import torch
+from torch import nn
+
+import paramgroups as pg
+from paramgroups import errors
+
+
+def net() -> nn.ModuleDict:
+    """A body and a head."""
+    return nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+
+
+CASES = {
+    "a dead rule": (
+        pg.Plan(pg.Rule("haed.*", lr=1)),
+        errors.UnmatchedRuleError,
+        "Rule('haed.*', lr=1) matched none of the model's 4 parameters.\nDid you mean 'head'",
+    ),
+    "a dead selector": (
+        pg.Plan(pg.Rule(pg.NORMS & "head.*", lr=1)),
+        errors.UnmatchedRuleError,
+        "Rule(NORMS & Named('head.*'), lr=1) matched none",
+    ),
+    "a dead layer decay": (
+        pg.Plan(pg.LayerDecay(0.5, select="bodies.*")),
+        errors.UnmatchedRuleError,
+        "LayerDecay(0.5, select='bodies.*') matched none",
+    ),
+    "an unknown hyperparameter": (
+        pg.Plan(pg.Rule("head.*", momentun=0.9)),
+        errors.UnknownHyperparameterError,
+        "'momentun', given in Rule('head.*', momentun=0.9), is no hyperparameter of SGD.\nDid you mean 'momentum'",
+    ),
+    "another class's hyperparameter": (
+        pg.Plan(betas=(0.9, 0.99)),
+        errors.UnknownHyperparameterError,
+        "'betas', given in the plan's defaults, is no hyperparameter of SGD.\nThe known ones: dampening,",
+    ),
+    "everything frozen": (
+        pg.Plan(pg.Rule("*", frozen=True)),
+        errors.NothingToTrainError,
+        "Every parameter of the model is frozen: 4 frozen by rule 'all'.",
+    ),
+    "joined names that collide": (
+        pg.Plan(pg.Rule("body.*", name="a"), pg.Rule("*.bias", name="b"), pg.Rule("head.weight", name="a.b")),
+        errors.DuplicateNameError,
+        "The name 'a.b' is borne by the group of rules ['a', 'b'] and by the group of rules ['a.b'].",
+    ),
+    "a rule called default": (
+        pg.Plan(pg.Rule("head.*", name="default")),
+        errors.DuplicateNameError,
+        "The name 'default' is borne by the default group and by the group of rules ['default'].",
+    ),
+    "a rule called as a layer is": (
+        pg.Plan(pg.Rule("head.*", name="layer01"), pg.LayerDecay(0.5, {"*": 1, "body.*": 0}), lr=0.1),
+        errors.DuplicateNameError,
+        "The name 'layer01' is borne by Rule('head.*', name='layer01') and by LayerDecay(0.5, depth=",
+    ),
+}
+
+
+@pytest.mark.parametrize(("plan", "error", "text"), CASES.values(), ids=CASES)
+def test_a_mistake_is_named(plan, error, text):
+    """With the rule, the place and the nearest alternative."""
+    with pytest.raises(error) as caught:
+        plan.on(net(), torch.optim.SGD)
+    assert str(caught.value).startswith(text)
+
+
+def test_an_optional_rule_may_match_nothing():
+    """And then it is as if it were not there."""
+    plan = pg.Plan(pg.Rule("absent.*", lr=1, name="absent", optional=True), lr=0.1)
+    assert [group.name for group in plan.on(net()).groups] == ["default"]
+
+
+def test_a_rule_that_matches_only_what_is_frozen_is_not_dead():
+    """It may be a model that is thawed later."""
+    model = net()
+    model["body"].requires_grad_(False)
+    assert pg.Plan(pg.Rule("body.*", lr=1), lr=0.1).on(model).groups[0].name == "default"
+
+
+def test_who_froze_everything_is_counted():
+    """By reason."""
+    model = net().requires_grad_(False)
+    with pytest.raises(errors.NothingToTrainError, match="is frozen: 2 frozen by the model, 2 frozen by rule 'head'"):
+        pg.Plan(pg.Rule("head.*", frozen=True)).on(model)
+
+
+def test_an_empty_model_and_a_class_that_is_none_are_errors():
+    """Before the plan is read."""
+    with pytest.raises(errors.EmptyModelError, match=r"^Identity has no parameters"):
+        pg.Plan(lr=0.1).on(nn.Identity())
+    with pytest.raises(errors.NotAnOptimizerError, match="'adam' is not a subclass"):
+        pg.Plan(lr=0.1).on(net(), "adam")  # type: ignore[arg-type]  # that is the point
+
+
+def test_without_a_class_only_near_misses_are_unknown():
+    """A third-party name passes, a slip of a known one does not."""
+    pg.Plan(pg.Rule("*", d_coef=1.0)).on(net())
+    with pytest.raises(errors.UnknownHyperparameterError, match=r"no hyperparameter of torch's optimizers"):
+        pg.Plan(pg.Rule("*", weight_decy=1.0)).on(net())

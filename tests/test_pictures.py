@@ -1,0 +1,128 @@
+"""Pictures of schedules: which panels and lines, for how long, in which file or terminal."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import paramgroups as pg
+from paramgroups.errors import MissingExtraError
+from paramgroups.pictures import plot, sketch, values
+
+CURVE = pg.Warmup(2).then(pg.Cosine(8, end=0.1))
+
+
+@pytest.fixture
+def scheduler():
+    """Two groups that share a weight decay, and have each an lr of its own."""
+    net = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+    plan = pg.Plan(pg.Rule("head.*", lr=pg.Times(10)), lr=0.01, weight_decay=0.1)
+    optimizer = plan.build(net, torch.optim.AdamW)
+    return pg.Scheduler(optimizer, lr=CURVE, weight_decay=pg.Linear("100%"), horizon=pg.Horizon(steps=12))
+
+
+def test_a_scheduler_is_drawn_a_panel_a_hyperparameter_and_a_line_a_group(scheduler):
+    """The lines are its preview, to the bit, over its whole horizon."""
+    figure = plot(scheduler)
+    assert [panel.get_ylabel() for panel in figure.axes] == ["lr", "weight_decay"]
+    assert [line.get_label() for line in figure.axes[0].lines] == ["default", "head"]
+    for line in figure.axes[0].lines:
+        assert np.array_equal(line.get_ydata(), scheduler.preview(12)[f"lr/{line.get_label()}"])
+
+
+def test_groups_with_equal_values_share_a_line_that_names_them_all(scheduler):
+    """No line is hidden behind another."""
+    (line,) = plot(scheduler).axes[1].lines
+    assert line.get_label() == "default, head"
+
+
+def test_a_schedule_is_drawn_to_the_first_step_of_its_end():
+    """As factors, since nobody said of which base."""
+    (panel,) = plot(CURVE).axes
+    assert panel.get_ylabel() == "factor of the base"
+    assert panel.get_legend() is None
+    assert np.array_equal(panel.lines[0].get_ydata(), CURVE.values(11, 1.0))
+
+
+def test_an_absolute_schedule_is_drawn_in_its_own_unit():
+    """Its values need no base."""
+    (panel,) = plot(pg.Linear(4, start=pg.Absolute(0.3), end=pg.Absolute(0.1))).axes
+    assert panel.get_ylabel() == "value"
+    assert panel.lines[0].get_ydata()[0] == 0.3
+
+
+def test_steps_may_be_given(scheduler):
+    """For the scheduler and the schedule alike."""
+    assert len(values(scheduler, 5)["lr/head"]) == 5
+    assert len(plot(pg.InverseSqrt(10), 20).axes[0].lines[0].get_ydata()) == 21
+
+
+def test_more_groups_than_colours_are_told_apart_by_shade():
+    """Each of many layers has a colour of its own."""
+    figure = plot({f"lr/layer{index:02}": np.full(3, 0.1 * index) for index in range(24)})
+    assert len({str(line.get_color()) for line in figure.axes[0].lines}) == 24
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")])
+def test_the_ending_of_the_file_says_what_is_written(scheduler, tmp_path, name, start):
+    """And the figure is returned as well."""
+    plot(scheduler, path=tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_an_unknown_ending_is_explained(scheduler):
+    """Nothing is written."""
+    with pytest.raises(ValueError, match=r"'a\.pgn' cannot be a picture: .*\nDid you mean '\.png'\?"):
+        plot(scheduler, path="a.pgn")
+
+
+def test_what_has_no_end_needs_steps(scheduler):
+    """The message has the call to write."""
+    with pytest.raises(ValueError, match=r"InverseSqrt\(10\) has no end\.\n.*plot\(schedule, 1000\)"):
+        plot(pg.InverseSqrt(10))
+    scheduler.horizon = None
+    with pytest.raises(ValueError, match=r"no horizon to draw\.\n.*plot\(scheduler, 1000\)"):
+        plot(scheduler)
+
+
+def test_matplotlib_is_asked_for_only_to_draw(monkeypatch):
+    """Its absence is explained, and pyplot, which opens windows, is never loaded."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'paramgroups\[plot\]'"):
+        plot(CURVE)
+
+
+def test_a_sketch_shows_title_bounds_lines_and_names(scheduler):
+    """Letters tell the lines apart, with and without colours."""
+    lines = sketch(scheduler, width=60).splitlines()
+    assert lines[0] == "lr"
+    assert lines[1].startswith("0.1 ┤")
+    assert lines[10].startswith("  0 ┤")
+    assert lines[11].endswith("step 11")
+    assert lines[12:14] == ["a default", "b head"]
+    assert max(map(len, lines)) <= 60
+    assert "a default, head" in lines
+
+
+def test_a_sketch_of_a_line_goes_from_corner_to_corner():
+    """First and last value are on the canvas, none is lost at its edge."""
+    rows = [line.partition("┤")[2] for line in sketch(pg.Linear(1000), width=40).splitlines()[1:11]]
+    assert rows[0].startswith("⠉") or rows[0][0] != " "
+    assert rows[-1][-1] != " "
+    assert len(rows[-1]) == 37
+    assert all(row.strip() for row in rows)
+
+
+def test_a_constant_can_be_sketched():
+    """A line without height is no division by zero, nor is one of a single step."""
+    assert sketch(pg.Constant(0.0, steps=0)).startswith("factor of the base\n1 ┤")
+
+
+def test_colours_are_used_only_where_the_terminal_has_them(scheduler, monkeypatch):
+    """Plain text has no escapes."""
+    assert "\x1b[" not in sketch(scheduler)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in sketch(scheduler)

@@ -1,0 +1,489 @@
+"""Ways to train that libraries have, each a generator of laps, and the one law that all of them are held to.
+
+A lap may or may not be an update: what tells is whether the parameters moved, never the scheduler under test.
+"""
+
+import copy
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+from unittest.mock import Mock
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+from torch.optim import SGD, AdamW, Optimizer
+
+import paramgroups as pg
+
+STEPS = 20
+LR = pg.Warmup(3).then(pg.Cosine(STEPS - 3, end=0.1))
+ADAM: Mapping[str, Any] = {
+    "lr": LR,
+    "weight_decay": pg.Linear(STEPS, end=3.0),
+    "betas[0]": pg.Linear(STEPS, end=0.9),
+}
+MOMENTUM: Mapping[str, Any] = {"lr": LR, "momentum": pg.Linear(STEPS, end=0.5)}
+ONLY_LR: Mapping[str, Any] = {"lr": LR}
+PLAN = pg.Plan(pg.Rule("head.*", lr=pg.Times(10)), lr=0.01)
+
+
+def model() -> nn.Module:
+    """Two small layers, always the same."""
+    torch.manual_seed(0)
+    return nn.Sequential(OrderedDict(body=nn.Linear(4, 4), head=nn.Linear(4, 2)))
+
+
+@dataclass
+class Rig:
+    """What a training loop holds: it may put other objects in place of these, as trainers do."""
+
+    net: nn.Module
+    optimizer: Optimizer  # as the loop steps it: perhaps a wrapper
+    scheduler: pg.Scheduler
+    again: Callable[[], "Rig"]  # the same from scratch, as after a crash
+
+    def backward(self) -> Any:
+        """Gradients that vanish nowhere; the loss."""
+        loss = self.net(torch.ones(3, 4)).pow(4).sum()
+        loss.backward()
+        return loss
+
+    def update(self) -> None:
+        """One ordinary update."""
+        self.optimizer.zero_grad()
+        self.backward()
+        self.optimizer.step()
+
+
+Laps: TypeAlias = Callable[[Rig], Iterator[None]]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A line of the table: how laps are made, of what, and how many of them are updates."""
+
+    laps: Laps
+    updates: int = 5
+    optimizer: type[Optimizer] = AdamW
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schedules: Mapping[str, Any] = field(default_factory=lambda: ADAM)
+    plan: pg.Plan = PLAN
+    shard: Callable[[nn.Module], nn.Module] = lambda net: net
+
+    def rig(self) -> Rig:
+        """A fresh model, optimizer and scheduler."""
+        net = self.shard(model())
+        optimizer = self.plan.build(net, self.optimizer, **self.options)
+        return Rig(net, optimizer, pg.Scheduler(optimizer, **self.schedules), self.rig)
+
+
+def hold(situation: Situation) -> None:
+    """Hold a situation to the law: after n real updates every value is what `preview` said of n, exactly."""
+    rig = situation.rig()
+    foretold = rig.scheduler.preview(STEPS)
+    assert all((curve[1:] != curve[:-1]).all() for curve in foretold.values())  # one off would be seen
+    updates, before = 0, parameters_of(rig)
+    for lap in situation.laps(rig):
+        assert lap is None
+        now = parameters_of(rig)
+        updates += not torch.equal(before, now)
+        before = now
+        assert stands(rig, foretold) == {name: curve[updates] for name, curve in foretold.items()}
+        assert rig.scheduler.last_epoch == updates
+        assert rig.scheduler.journal == ()
+    assert updates == situation.updates
+
+
+def stands(rig: Rig, foretold: Mapping[str, Any]) -> dict[str, float]:
+    """What the optimizer's groups hold of what was foretold; for a value that is rounded to its dtype, the value."""
+    groups = rig.scheduler.optimizer.param_groups
+    names = pg.view(rig.scheduler.optimizer).names
+    found = {}
+    for name, curve in foretold.items():
+        path, _, label = name.partition("/")
+        value = groups[names.index(label)][path.partition("[")[0]]
+        value = value[0] if path.endswith("[0]") else value
+        step = rig.scheduler.last_epoch
+        rounded = isinstance(value, Tensor) and value == torch.tensor(curve[step], dtype=value.dtype)
+        found[name] = curve[step] if rounded else float(value)
+    return found
+
+
+def parameters_of(rig: Rig) -> Tensor:
+    """All that is trained, as one copy; of a sharded parameter what is here."""
+    members = [p.detach() for group in rig.scheduler.optimizer.param_groups for p in group["params"]]
+    local = [p.to_local() if hasattr(p, "to_local") else p for p in members]
+    return torch.cat([p.flatten().clone() for p in local])
+
+
+# --- torch's own loops ----------------------------------------------------------------------------
+
+
+def plain(rig: Rig) -> Iterator[None]:
+    """An update a lap."""
+    for _ in range(5):
+        rig.update()
+        yield
+
+
+def told_too_often(rig: Rig) -> Iterator[None]:
+    """`scheduler.step()` once a process, as wrappers do that believe in it."""
+    for _ in range(5):
+        rig.update()
+        for _ in range(8):
+            rig.scheduler.step()
+        yield
+
+
+def accumulating(rig: Rig) -> Iterator[None]:
+    """Four batches an update, and `scheduler.step()` after each batch."""
+    for batch in range(20):
+        rig.backward()
+        if batch % 4 == 3:
+            rig.optimizer.step()
+            rig.optimizer.zero_grad()
+        rig.scheduler.step()
+        yield
+
+
+def scaled(rig: Rig, *, clip: bool = False) -> Iterator[None]:
+    """Under a GradScaler, as in plain loops and in Lightning's; every third batch overflows."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    for batch in range(8):
+        rig.optimizer.zero_grad()
+        scaler.scale(rig.net(torch.ones(3, 4)).pow(4).sum()).backward()
+        if batch % 3 == 1:
+            poison(rig)
+        if clip:
+            scaler.unscale_(rig.optimizer)
+            nn.utils.clip_grad_norm_(rig.net.parameters(), 1.0)
+        scaler.step(rig.optimizer)
+        scaler.update()
+        rig.scheduler.step()
+        yield
+
+
+def poison(rig: Rig) -> None:
+    """What an overflow leaves in the gradients."""
+    for parameter in rig.net.parameters():
+        assert parameter.grad is not None
+        parameter.grad.fill_(float("inf"))
+
+
+def compiled(rig: Rig) -> Iterator[None]:
+    """The optimizer's step is compiled; its lr is a tensor, so that it is compiled once."""
+    torch._dynamo.reset()
+    step = torch.compile(rig.optimizer.step, backend="eager")
+    frames = []
+    for _ in range(5):
+        rig.optimizer.zero_grad()
+        rig.backward()
+        step()
+        frames.append(torch._dynamo.utils.counters["frames"]["total"])
+        yield
+    assert frames[2:] == frames[2:3] * 3
+
+
+# --- closures -------------------------------------------------------------------------------------
+
+
+def closure_of(rig: Rig, calls: list[int] | None = None) -> Callable[[], Any]:
+    """What Lightning hands to `optimizer.step`: clear, forward, backward, the loss."""
+
+    def closure() -> Any:
+        if calls is not None:
+            calls.append(1)
+        rig.optimizer.zero_grad()
+        return rig.backward()
+
+    return closure
+
+
+def closures(rig: Rig) -> Iterator[None]:
+    """Lightning: the whole batch runs inside `optimizer.step(closure)`."""
+    for _ in range(5):
+        rig.optimizer.step(closure_of(rig))
+        rig.scheduler.step()
+        yield
+
+
+def accumulating_closures(rig: Rig) -> Iterator[None]:
+    """Lightning, accumulating: between updates the closure is called without a step."""
+    for batch in range(10):
+        if batch % 2:
+            rig.optimizer.step(rig.backward)
+            rig.optimizer.zero_grad()
+        else:
+            rig.backward()
+        yield
+
+
+def many_evaluations(rig: Rig) -> Iterator[None]:
+    """LBFGS: a closure is evaluated again and again, and that is one update."""
+    for _ in range(5):
+        calls: list[int] = []
+        rig.optimizer.step(closure_of(rig, calls))
+        assert len(calls) > 1
+        yield
+
+
+class Courier:
+    """A wrapper as Lightning makes them: it steps the optimizer that it keeps in `.optimizer`."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.optimizer, name)
+
+
+# --- copies and checkpoints -----------------------------------------------------------------------
+
+
+def copied(rig: Rig, copier: Callable[[Any], Any]) -> Iterator[None]:
+    """After every update the run goes on as a copy of itself."""
+    for _ in range(5):
+        rig.update()
+        yield
+        rig.net, rig.optimizer, rig.scheduler = copier((rig.net, rig.optimizer, rig.scheduler))
+        yield
+
+
+def pickled(whole: Any) -> Any:
+    """Through bytes."""
+    return pickle.loads(pickle.dumps(whole))
+
+
+def saved(whole: Any) -> Any:
+    """Through torch's own file."""
+    file = io.BytesIO()
+    torch.save(whole, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def reloaded(rig: Rig) -> Iterator[None]:
+    """The optimizer's state is loaded after each update, an older one too, as a fallback would."""
+    oldest = copy.deepcopy(rig.optimizer.state_dict())
+    for _ in range(5):
+        rig.update()
+        rig.optimizer.load_state_dict(rig.optimizer.state_dict())
+        yield
+        rig.optimizer.load_state_dict(copy.deepcopy(oldest))
+        yield
+
+
+def watched(rig: Rig, *, clear: bool) -> Iterator[None]:
+    """A checkpoint library asks for the state before, between and after updates."""
+    for _ in range(5):
+        get_optimizer_state_dict(rig.net, rig.optimizer)
+        yield
+        rig.update()
+        if clear:
+            rig.optimizer.zero_grad()
+        yield
+    get_optimizer_state_dict(rig.net, rig.optimizer)
+    yield
+
+
+def resumed(rig: Rig, folder: Path, *, scheduler_first: bool, stepped: bool) -> Iterator[None]:
+    """After three updates the run is saved by torch.distributed.checkpoint, and goes on from it in new objects.
+
+    They may have been stepped already, as a run that falls back to its last good checkpoint has.
+    """
+    for _ in range(3):
+        rig.update()
+        yield
+    position = rig.scheduler.state_dict()
+    state = {"net": rig.net.state_dict(), "optimizer": get_optimizer_state_dict(rig.net, rig.optimizer)}
+    save(state, checkpoint_id=folder)
+    fresh = rig.again()
+    if stepped:
+        for _ in range(2):
+            fresh.update()
+    if scheduler_first:
+        fresh.scheduler.load_state_dict(position)
+    state = {"net": fresh.net.state_dict(), "optimizer": get_optimizer_state_dict(fresh.net, fresh.optimizer)}
+    load(state, checkpoint_id=folder)
+    fresh.net.load_state_dict(state["net"])
+    set_optimizer_state_dict(fresh.net, fresh.optimizer, state["optimizer"])
+    if not scheduler_first:
+        fresh.scheduler.load_state_dict(position)
+    rig.net, rig.optimizer, rig.scheduler = fresh.net, fresh.optimizer, fresh.scheduler
+    for _ in range(3):
+        yield
+        rig.update()
+    yield
+
+
+# --- wrappers of other libraries ------------------------------------------------------------------
+
+
+def accelerated(rig: Rig, *, accumulate: int = 1, precision: str = "no", late: bool = False) -> Iterator[None]:
+    """Accelerate prepares model, optimizer and scheduler; `late`: the scheduler is made of the prepared optimizer."""
+    accelerator = new_accelerator(gradient_accumulation_steps=accumulate, mixed_precision=precision)
+    if late:
+        rig.scheduler.detach()
+        rig.net, rig.optimizer = accelerator.prepare(rig.net, rig.optimizer)
+        rewind(rig)
+        rig.scheduler = pg.Scheduler(rig.optimizer, **ADAM)
+        prepared = accelerator.prepare_scheduler(rig.scheduler)
+    else:
+        rig.net, rig.optimizer, prepared = accelerator.prepare(rig.net, rig.optimizer, rig.scheduler)
+    told = Mock(wraps=prepared.scheduler.step)
+    prepared.scheduler.step = told
+    for _ in range(5 * accumulate):
+        with accelerator.accumulate(rig.net):
+            accelerator.backward(rig.net(torch.ones(3, 4)).pow(4).sum())
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(rig.net.parameters(), 1.0)
+            rig.optimizer.step()
+            prepared.step()
+            rig.optimizer.zero_grad()
+        yield
+    assert told.call_count == 5 * accelerator.num_processes
+    assert prepared.get_last_lr() == rig.scheduler.get_last_lr()
+
+
+def accelerated_return(rig: Rig, folder: Path) -> Iterator[None]:
+    """After three updates accelerate saves the run; two more are undone when it is loaded."""
+    accelerator = new_accelerator()
+    rig.net, rig.optimizer, _ = accelerator.prepare(rig.net, rig.optimizer, rig.scheduler)
+    for _ in range(3):
+        rig.update()
+        yield
+    accelerator.save_state(str(folder))
+    for _ in range(2):
+        rig.update()
+    accelerator.load_state(str(folder))
+    yield
+    yield from plain(rig)
+
+
+def new_accelerator(**options: Any) -> Any:
+    """An Accelerator that knows nothing of the one before it: a process has one state of them."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state()
+    GradientState._reset_state()
+    return Accelerator(cpu=True, **options)
+
+
+def rewind(rig: Rig) -> None:
+    """Give the groups their bases back, which a scheduler that let go has left at its first values."""
+    with torch.no_grad():
+        for group, lr in zip(rig.optimizer.param_groups, (0.01, 0.1), strict=True):
+            group["lr"] = lr
+
+
+def accelerated_overflow(rig: Rig) -> Iterator[None]:
+    """Accelerate's optimizer with a GradScaler, which patches the optimizer's step while it runs."""
+    from accelerate.optimizer import AcceleratedOptimizer
+
+    accelerator = new_accelerator()
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    optimizer = AcceleratedOptimizer(rig.optimizer, scaler=scaler)
+    prepared = accelerator.prepare_scheduler(rig.scheduler)
+    for batch in range(8):
+        optimizer.zero_grad()
+        scaler.scale(rig.net(torch.ones(3, 4)).pow(4).sum()).backward()
+        if batch % 3 == 1:
+            poison(rig)
+        optimizer.step()
+        prepared.step()
+        yield
+
+
+def fabric(rig: Rig, *, late: bool = False) -> Iterator[None]:
+    """Lightning Fabric sets model and optimizer up; `late`: the scheduler is made of the wrapped optimizer."""
+    from lightning_fabric import Fabric
+
+    if late:
+        rig.scheduler.detach()
+        rewind(rig)
+    rig.net, wrapped = Fabric(accelerator="cpu", devices=1).setup(rig.net, rig.optimizer)
+    if late:
+        rig.scheduler = pg.Scheduler(wrapped, **ADAM)
+    rig.optimizer = wrapped
+    yield from plain(rig)
+
+
+def wrapped_by_hand(rig: Rig, *, late: bool = False) -> Iterator[None]:
+    """A wrapper that is no Optimizer, around one that is none either."""
+    wrapped: Any = Courier(Courier(rig.optimizer))
+    if late:
+        rig.scheduler.detach()
+        rewind(rig)
+        rig.scheduler = pg.Scheduler(wrapped, **ADAM)
+    rig.optimizer = wrapped
+    yield from closures(rig)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+TENSOR_LR = Situation(compiled, optimizer=AdamW, schedules=ONLY_LR, plan=pg.Plan(*PLAN.rules, lr=torch.tensor(0.01)))
+
+
+def situations(folder: Path) -> dict[str, Situation]:
+    """Every situation of one process; `folder` is for files."""
+    dcp = {
+        f"DCP save/load, {'scheduler' if first else 'optimizer'} first, {kind}": Situation(
+            partial(resumed, folder=folder / f"{first}{kind}", scheduler_first=first, stepped=kind != "fresh"), 6
+        )
+        for first in (True, False)
+        for kind in ("fresh", "stepped")
+    }
+    return {
+        "SGD": Situation(plain, optimizer=SGD, schedules=ONLY_LR),
+        "SGD, momentum": Situation(plain, optimizer=SGD, options={"momentum": 0.9}, schedules=MOMENTUM),
+        "AdamW, for-loop": Situation(plain, options={"foreach": False}),
+        "AdamW, foreach": Situation(plain, options={"foreach": True}),
+        "AdamW, fused": Situation(plain, options={"fused": True}),
+        "AdamW, amsgrad": Situation(plain, options={"amsgrad": True}),
+        "scheduler.step() eight times": Situation(told_too_often),
+        "accumulation 4": Situation(accumulating),
+        "compiled step": TENSOR_LR,
+        "GradScaler": Situation(scaled),
+        "GradScaler, foreach": Situation(scaled, options={"foreach": True}),
+        "GradScaler, fused": Situation(scaled, options={"fused": True}),
+        "GradScaler, clipped": Situation(partial(scaled, clip=True)),
+        "GradScaler, fused, clipped": Situation(partial(scaled, clip=True), options={"fused": True}),
+        "closures": Situation(closures),
+        "closures, accumulation 2": Situation(accumulating_closures),
+        "closures, wrapped by hand": Situation(wrapped_by_hand),
+        "closures, scheduler made of a wrapper": Situation(partial(wrapped_by_hand, late=True)),
+        "LBFGS": Situation(
+            many_evaluations,
+            optimizer=torch.optim.LBFGS,
+            options={"max_iter": 4},
+            schedules=ONLY_LR,
+            plan=pg.Plan(lr=0.02),
+        ),
+        "Fabric": Situation(fabric),
+        "Fabric, scheduler made after setup": Situation(partial(fabric, late=True)),
+        "accelerate": Situation(accelerated),
+        "accelerate, scheduler made after prepare": Situation(partial(accelerated, late=True)),
+        "accelerate, accumulation 4": Situation(partial(accelerated, accumulate=4)),
+        "accelerate, bf16": Situation(partial(accelerated, precision="bf16")),
+        "accelerate, GradScaler": Situation(accelerated_overflow),
+        "accelerate, save_state/load_state": Situation(partial(accelerated_return, folder=folder / "accelerate"), 8),
+        "deepcopy": Situation(partial(copied, copier=copy.deepcopy)),
+        "pickle": Situation(partial(copied, copier=pickled)),
+        "torch.save": Situation(partial(copied, copier=saved)),
+        "load_state_dict": Situation(reloaded),
+        "DCP asks": Situation(partial(watched, clear=False)),
+        "DCP asks, no gradients": Situation(partial(watched, clear=True)),
+        "DCP asks, SGD": Situation(partial(watched, clear=True), optimizer=SGD, schedules=ONLY_LR),
+        **dcp,
+    }
