@@ -50,13 +50,13 @@ def test_an_absolute_schedule_is_drawn_in_its_own_unit():
     """Its values need no base."""
     (panel,) = plot(pg.Linear(4, start=pg.Absolute(0.3), end=pg.Absolute(0.1))).axes
     assert panel.get_ylabel() == "value"
-    assert panel.lines[0].get_ydata()[0] == 0.3
+    assert np.asarray(panel.lines[0].get_ydata())[0] == 0.3
 
 
 def test_steps_may_be_given(scheduler):
     """For the scheduler and the schedule alike."""
     assert len(values(scheduler, 5)["lr/head"]) == 5
-    assert len(plot(pg.InverseSqrt(10), 20).axes[0].lines[0].get_ydata()) == 21
+    assert np.asarray(plot(pg.InverseSqrt(10), 20).axes[0].lines[0].get_ydata()).shape == (21,)
 
 
 def test_more_groups_than_colours_are_told_apart_by_shade():

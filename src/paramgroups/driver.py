@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, TypeAlias, final
 
@@ -25,7 +26,7 @@ from paramgroups.views import lookup
 
 OnEdit: TypeAlias = Literal["rebase", "raise"]
 
-_PICKLED = ("assignments", "lanes", "journal", "on_edit", "_clock_is")
+_PICKLED = ("assignments", "lanes", "journal", "on_edit", "_adopted", "_clock_is")
 _GROWTH = 10.0  # an edit that multiplies the base by more than this is worth a word
 
 _ATTACHED: weakref.WeakKeyDictionary[Optimizer, list[weakref.ref[Driver]]] = weakref.WeakKeyDictionary()
@@ -45,15 +46,25 @@ class Driver:
         kind: of the clock.
         stall_limit: of the clock.
         on_edit: what to do about values written by hand.
+        adopt: a scheduler of torch may be attached.
 
     Raises:
         ClaimError: nothing is driven, or another driver has it.
     """
 
     def __init__(
-        self, optimizer: Optimizer, assignments: Assignments, kind: ClockKind, stall_limit: int, on_edit: OnEdit
+        self,
+        optimizer: Optimizer,
+        assignments: Assignments,
+        kind: ClockKind,
+        stall_limit: int,
+        on_edit: OnEdit,
+        *,
+        adopt: bool = False,
     ) -> None:
-        self._optimizer: Optimizer | weakref.ref[Optimizer] = optimizer
+        self.optimizer = optimizer
+        self._adopted = adopt
+        self.check_alone()
         self.assignments = assignments
         self.on_edit = on_edit
         self.lanes = lanes_for(optimizer, assignments)
@@ -79,20 +90,19 @@ class Driver:
         self.clock.stop()
         _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
 
-    @property
+    @cached_property
     def optimizer(self) -> Optimizer:
         """The optimizer that is driven.
 
         Raises:
             ClockError: this is a copy, and was made without its optimizer.
         """
-        found = self._optimizer() if isinstance(self._optimizer, weakref.ref) else self._optimizer
+        found = self._copied_with()
         if found is None:
             raise ClockError(
                 "This scheduler was copied or pickled without its optimizer, so nothing it does would reach yours.",
                 "Copy both at once, copy.deepcopy((optimizer, scheduler)), or save its state_dict().",
             )
-        self._optimizer = found
         return found
 
     def every_lane(self) -> list[Lane]:
@@ -167,6 +177,20 @@ class Driver:
         for bank in self._banks:
             bank.write(self.optimizer.param_groups, self.clock.step)
 
+    def check_alone(self) -> None:
+        """No scheduler of torch may be attached, before or since; it has left its mark on the optimizer's step.
+
+        Raises:
+            ClaimError: one was.
+        """
+        if (
+            "step" in vars(self.optimizer)
+            and not self._adopted
+            and hasattr(self.optimizer.step, "_wrapped_by_lr_sched")
+        ):
+            way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
+            raise ClaimError("The optimizer", "a scheduler of torch", way_out)
+
     def _check_claims(self, lanes: list[list[Lane]]) -> None:
         """Nothing of this may be driven by another scheduler."""
         wanted = _driven(self.optimizer.param_groups, lanes)
@@ -178,6 +202,7 @@ class Driver:
 
     def _before(self) -> None:
         """Before an update: take in groups that came, went or were replaced, and what was written by hand."""
+        self.check_alone()
         self.follow()
         self.notice()
 
@@ -240,7 +265,7 @@ class Driver:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         optimizer: Optimizer = state["optimizer"]
-        self.__dict__.update(state["attributes"], _optimizer=optimizer)
+        self.__dict__.update(state["attributes"], optimizer=optimizer)
         names: list[list[str] | None] = state["names"]
         known: list[Label] = state["labels"]
         if all(own is not None for own in names):
@@ -248,7 +273,8 @@ class Driver:
             by_tensor = dict(zip(chain(*members), chain(*(own or () for own in names)), strict=True))
             register(optimizer, by_tensor, zip(members, known, strict=True))
         self.attach(state["step"])
-        self._optimizer = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
+        self._copied_with = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
+        del self.optimizer
 
 
 def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:

@@ -15,7 +15,13 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.errors import DuplicateNameError, EmptyModelError, InvalidNameError, ParameterNameError
+from paramgroups.errors import (
+    DuplicateNameError,
+    EmptyModelError,
+    InvalidNameError,
+    NotAnOptimizerError,
+    ParameterNameError,
+)
 
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _PARAMETRIZED = re.compile(r"(?:(?P<path>.*)\.)?parametrizations\.(?P<attribute>[^.]+)")
@@ -177,10 +183,11 @@ class Label:
 @final
 @dataclass
 class Names:
-    """The side table of one optimizer: parameter -> its name, and -> the label of its group."""
+    """The side table of one optimizer: parameter -> its name, and -> the label of its group; group -> parameters."""
 
     parameters: dict[Tensor, str] = field(default_factory=dict)
     groups: dict[Tensor, Label] = field(default_factory=dict)
+    members: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 _TABLES: weakref.WeakKeyDictionary[Optimizer, Names] = weakref.WeakKeyDictionary()
@@ -195,8 +202,30 @@ def register(
         known = _TABLES[optimizer] = Names()
         optimizer.register_load_state_dict_post_hook(_mirror)
     known.parameters = dict(parameters)
-    known.groups = {parameter: label for members, label in labels for parameter in members}
+    given = [(list(members), label) for members, label in labels]
+    known.groups = {parameter: label for members, label in given for parameter in members}
+    known.members = {label.name: members for members, label in given}
     _mirror(optimizer)
+
+
+def unwrapped(optimizer: object) -> Optimizer:
+    """The optimizer that is really stepped, beneath wrappers that keep it in `.optimizer`, as accelerate's do.
+
+    A wrapper is what has nothing of its own to step: no groups, or the very groups of what it keeps.
+
+    Raises:
+        NotAnOptimizerError: there is none.
+    """
+    found, chain = optimizer, [optimizer]
+    while (inner := getattr(found, "optimizer", None)) is not None and all(inner is not outer for outer in chain):
+        own, theirs = getattr(found, "param_groups", None), getattr(inner, "param_groups", None)
+        if own is not None and [id(group) for group in own] != [id(group) for group in theirs or ()]:
+            break
+        found = inner
+        chain.append(inner)
+    if not isinstance(found, Optimizer):
+        raise NotAnOptimizerError(repr(type(optimizer).__name__), "a torch.optim.Optimizer")
+    return found
 
 
 def names_of(optimizer: Optimizer) -> Names:
@@ -212,6 +241,7 @@ def labels(optimizer: Optimizer) -> list[Label]:
     table = names_of(optimizer)
     found: list[Label] = []
     for index, group in enumerate(optimizer.param_groups):
+        _reattach(optimizer, group)
         label = next((table.groups[p] for p in group["params"][:1] if p in table.groups), None)
         found.append(label or Label(str(group.get("name") or f"group{index}")))
     taken = {label.name for label in found}
@@ -227,6 +257,7 @@ def labels(optimizer: Optimizer) -> list[Label]:
 
 def parameter_names(optimizer: Optimizer, group: Mapping[str, Any]) -> list[str] | None:
     """The names of a group's parameters in order, or None where not all of them have one."""
+    _reattach(optimizer, group)
     table = names_of(optimizer).parameters
     found = [table.get(parameter) for parameter in group["params"]]
     named_ones = [name for name in found if name is not None]
@@ -243,6 +274,26 @@ def find(params: Iterable[Param], name: str) -> Param:
     if name not in by_name:
         raise ParameterNameError(name, list(by_name))
     return by_name[name]
+
+
+def _reattach(optimizer: Optimizer, group: Mapping[str, Any]) -> None:
+    """Give names on to parameters that a wrapper put in place of a whole group's, position by position.
+
+    The group's own `"name"` tells whose place they took; lengths and shapes must agree, and the former ones be gone.
+    """
+    table, own = names_of(optimizer), group["params"]
+    former = table.members.get(str(group.get("name")))
+    if not own or not former or own[0] in table.groups:
+        return
+    if [parameter.shape for parameter in former] != [parameter.shape for parameter in own]:
+        return
+    if any(other["params"][:1] and other["params"][0] is former[0] for other in optimizer.param_groups):
+        return
+    for old, new in zip(former, own, strict=True):
+        table.groups[new] = table.groups.pop(old)
+        if old in table.parameters:
+            table.parameters[new] = table.parameters.pop(old)
+    table.members[str(group["name"])] = list(own)
 
 
 def _mirror(optimizer: Optimizer) -> None:

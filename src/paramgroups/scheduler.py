@@ -21,9 +21,9 @@ from paramgroups.hyperparameters import range_of, read
 from paramgroups.inheritance import Past, from_state, to_state
 from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, history
 from paramgroups.lanes import Lane
+from paramgroups.params import unwrapped
 from paramgroups.schedules import Horizon, Linear, Schedule
 from paramgroups.tables import Table
-from paramgroups.views import view
 
 __all__ = ["EditWarning", "Scheduler"]
 
@@ -81,15 +81,12 @@ class Scheduler(LRScheduler):
         **hyperparameters: Schedule | None,
     ) -> None:
         # torch's constructor is not called: it patches the optimizer's step. What it sets up is below, as properties.
-        view(optimizer)
+        optimizer = unwrapped(optimizer)
         if on_edit not in {"rebase", "raise"}:
             raise ValueError(f"on_edit={on_edit!r} is unknown.\nChoose 'rebase' or 'raise'.")
-        if hasattr(optimizer.step, "_wrapped_by_lr_sched") and not adopt:
-            way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
-            raise ClaimError("The optimizer", "a scheduler of torch", way_out)
         assignments = resolve(schedules or {}, hyperparameters, horizon)
         self.horizon = horizon
-        self._driver = Driver(optimizer, assignments, clock, stall_limit, on_edit)
+        self._driver = Driver(optimizer, assignments, clock, stall_limit, on_edit, adopt=adopt)
         lanes = self._driver.every_lane()
         if not lanes:
             raise ClaimError("Nothing", "this scheduler", "Give it a schedule: Scheduler(optimizer, lr=Cosine(1000)).")
@@ -151,13 +148,25 @@ class Scheduler(LRScheduler):
         return [bases.get("lr", read(group, "lr")) for bases, group in zip(driven, groups, strict=True)]
 
     @property
-    def last_epoch(self) -> int:  # type: ignore[override]
+    def last_epoch(self) -> int:
         """How many updates have happened: k."""
         return self._driver.clock.step
 
+    @last_epoch.setter
+    def last_epoch(self, epoch: int) -> None:
+        raise ClockError(
+            f"scheduler.last_epoch = {epoch} tells the time, which is counted.",
+            "Torch's SequentialLR sets it in the schedulers it is given: chain schedules instead, "
+            "Scheduler(optimizer, lr=Warmup(500).then(Cosine(9500))). To continue from another step, load a state.",
+        )
+
     @property
-    def _step_count(self) -> int:  # type: ignore[override]
+    def _step_count(self) -> int:
         return self._driver.clock.step + 1
+
+    @_step_count.setter
+    def _step_count(self, count: int) -> None:
+        """Torch's and accelerate's wrappers count up by hand: here updates are counted, whatever they say."""
 
     @property
     def _last_lr(self) -> list[float]:  # type: ignore[override]
@@ -177,6 +186,7 @@ class Scheduler(LRScheduler):
                 f"scheduler.step({epoch}) tells the time, which is counted.",
                 "Call scheduler.step(), or load a state to continue from another step.",
             )
+        self._driver.check_alone()
         self._driver.notice()
         if self._driver.clock.kind == "manual":
             self._driver.clock.advance()

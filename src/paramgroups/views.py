@@ -21,17 +21,16 @@ from paramgroups.errors import (
     GroupNameError,
     HyperparameterValueError,
     MixedValueError,
-    NotAnOptimizerError,
     ParameterNameError,
     UnknownHyperparameterError,
     nearest,
 )
-from paramgroups.params import Label, check_group_name, labels, named, parameter_names, register
+from paramgroups.params import Label, check_group_name, labels, named, parameter_names, register, unwrapped
 from paramgroups.tables import Table, show
 
 
 def view(optimizer: Optimizer) -> View:
-    """The groups of any `torch.optim.Optimizer`, by name or index, live and checked.
+    """The groups of any `torch.optim.Optimizer`, by name or index, live and checked; of a wrapper's, too.
 
     Raises:
         NotAnOptimizerError: `optimizer` is none.
@@ -48,9 +47,7 @@ def view(optimizer: Optimizer) -> View:
         >>> [group.lr for group in groups]
         [0.001, 0.1]
     """
-    if not isinstance(optimizer, Optimizer):
-        raise NotAnOptimizerError(repr(type(optimizer).__name__), "a torch.optim.Optimizer")
-    return View(optimizer)
+    return View(unwrapped(optimizer))
 
 
 def lookup(optimizer: Optimizer, key: str) -> list[int]:
@@ -309,6 +306,7 @@ def name_groups(optimizer: Optimizer, model: nn.Module, names: Sequence[str] | N
         >>> name_groups(optimizer, net).names
         ['body', 'head']
     """
+    optimizer = unwrapped(optimizer)
     groups = view(optimizer)
     by_tensor = {param.parameter: param.name for param in named(model)}
     places: dict[Tensor, str] = {}
