@@ -237,13 +237,15 @@ class Driver:
     def notice(self, step: int | None = None) -> None:
         """Enter what was written by hand since the last look; all of it, or nothing where one value is wrong."""
         groups = self.optimizer.param_groups
-        edits: list[tuple[Lane, float, float]] = []
         for bank in self._banks:
-            edits += bank.edits(groups)
-        if edits:
-            now = self.clock.step if step is None else step
-            self._add([(lane, self._edited(lane, now, value, was)) for lane, value, was in edits])
-            self._rebuild()
+            if bank.edited(groups):
+                break
+        else:
+            return
+        now = self.clock.step if step is None else step
+        edits = [edit for bank in self._banks for edit in bank.edits(groups)]
+        self._add([(lane, self._edited(lane, now, value, was)) for lane, value, was in edits])
+        self._rebuild()
 
     def _edited(self, lane: Lane, step: int, value: float, expected: float) -> Entry:
         if self.on_edit == "raise":

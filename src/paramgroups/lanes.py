@@ -258,16 +258,15 @@ class Bank:
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._last = self._read(groups)
 
+    def edited(self, groups: Groups) -> bool:
+        """Whether anything is not what was last written."""
+        return self._read(groups) != self._last
+
     def edits(self, groups: Groups) -> list[tuple[Lane, float, float]]:
-        """The lanes whose value is not what was last written: lane, what stands there, what was written."""
-        live = self._read(groups)
-        if live == self._last:
-            return []
-        found = [
-            (lane, float(now), was) for lane, now, was in zip(self.lanes, live, self._last, strict=True) if now != was
-        ]
-        self._last = live
-        return found
+        """The lanes whose value is not what was last written, once: lane, what stands there, what was written."""
+        compared = list(zip(self.lanes, self._read(groups), self._last, strict=True))
+        self._last = [now for _, now, _ in compared]
+        return [(lane, float(now), was) for lane, now, was in compared if now != was]
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
@@ -282,13 +281,13 @@ class Bank:
             exception = lane.exception_at(step)
             if exception is not None:
                 values[index] = exception
-        path = self._path
+        path, own = self._path, groups if self._indices is None else self._own(groups)
         if self._plain:
-            for group, value in zip(self._own(groups), values, strict=True):
+            for group, value in zip(own, values, strict=True):
                 group[path] = value
             self._last = values
         else:
-            for group, value in zip(self._own(groups), values, strict=True):
+            for group, value in zip(own, values, strict=True):
                 write(group, path, value)
             self._last = self._read(groups)
 
@@ -309,10 +308,8 @@ class Bank:
         return rows
 
     def _own(self, groups: Groups) -> Groups:
-        return groups if self._indices is None else [groups[index] for index in self._indices]
+        return [groups[index] for index in self._indices or range(len(groups))]
 
     def _read(self, groups: Groups) -> list[float]:
         own = groups if self._indices is None else self._own(groups)
-        if self._plain:
-            return list(map(self._value_in, own))
-        return [read(group, self._path) for group in own]
+        return list(map(self._value_in, own)) if self._plain else [read(group, self._path) for group in own]

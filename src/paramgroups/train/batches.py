@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +31,7 @@ class Batches:
     Example:
         >>> batches = Batches(count=5, size=2, seed=0)
         >>> batches.per_epoch, batches.at(0).tolist(), batches.at(0, rank=1, of=2).tolist()
-        (2, [4, 1], [1])
+        (2, [2, 4], [4])
     """
 
     count: int
@@ -50,6 +51,5 @@ class Batches:
     def at(self, step: int, *, rank: int = 0, of: int = 1) -> Tensor:
         """The indices of the batch of update `step`, or every `of`-th of them, from `rank` on."""
         epoch, place = divmod(step, self.per_epoch)
-        random = torch.Generator().manual_seed((self.seed << 32) + epoch)
-        order = torch.randperm(self.count, generator=random)
-        return order[place * self.size : (place + 1) * self.size][rank::of]
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.count)  # torch's seeds have only 32 bits
+        return torch.from_numpy(order[place * self.size : (place + 1) * self.size][rank::of].copy())

@@ -43,7 +43,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, indices: Tensor) -> Examples:
+    def __getitem__(self, indices: Tensor | slice) -> Examples:
         return Examples(self.inputs[indices], self.targets[indices])
 
     def __add__(self, other: Examples) -> Examples:
