@@ -1,5 +1,7 @@
 """What a plan comes to, as people see it."""
 
+import contextlib
+import gc
 import time
 
 import pytest
@@ -143,3 +145,17 @@ def test_twenty_rules_over_twenty_thousand_parameters_take_a_moment():
     grouping = plan.on(model, torch.optim.AdamW)
     assert time.perf_counter() - start < 1.5
     assert sum(len(group.params) for group in grouping.groups) == 20_000
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_planning_leaves_the_garbage_collector_as_it_was(fails):
+    """It is paused meanwhile, and goes on afterwards, after an error too."""
+    plan = pg.Plan(pg.Rule("nothing.*", lr=1.0) if fails else pg.Rule("*", lr=1.0))
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with contextlib.suppress(pg.errors.UnmatchedRuleError):
+                plan.on(nn.Linear(2, 2))
+            assert gc.isenabled() == enabled
+        finally:
+            gc.enable()
