@@ -1,0 +1,39 @@
+"""`paramgroups show`."""
+
+import json
+
+from paramgroups.recipe import grouping, load
+
+
+def test_groups_and_schedules_are_shown(command):
+    """The group table is that of the library."""
+    answer = command("show", "digits-finetune")
+    assert answer.code == 0
+    assert answer.out.startswith(
+        "digits-finetune: lenet on digits by AdamW, 15 epochs in batches of 64, seed 0\n\n"
+        + str(grouping(load("digits-finetune")))
+    )
+    assert answer.out.endswith(
+        "in           hyperparameter  schedule\n"
+        "every group  lr              Warmup('5%').then(Cosine('rest', end=0.01))\n"
+        "every group  weight_decay    Cosine('100%', end=10.0)\n"
+    )
+
+
+def test_schedules_of_some_groups_name_them(command):
+    """And a horizon in steps is told in steps."""
+    answer = command("show", "digits-layer-decay", "--set", "horizon={steps: 7}")
+    assert ", 7 steps in batches of 32" in answer.out
+    assert "*layer03     momentum        Constant(Absolute(0.8))" in answer.out
+
+
+def test_programs_get_the_recipe_and_every_parameter_s_place(command):
+    """Overrides included."""
+    data = json.loads(command("show", "digits-finetune", "--set", "seed=7", "--json").out)
+    assert data["recipe"]["seed"] == 7
+    assert [group["name"] for group in data["groups"]] == ["backbone", "no_decay.backbone", "head", "no_decay.head"]
+    assert data["groups"][1]["hyperparameters"] == {"lr": 0.001, "weight_decay": 0.0}
+    assert data["groups"][1]["rules"] == ["no_decay", "backbone"]
+    placed = [name for group in data["groups"] for name in group["parameters"]]
+    assert len(placed + data["frozen"]) == 15
+    assert data["frozen"][0] == {"parameter": "stem.conv.weight", "reason": "frozen by rule 'stem'"}
