@@ -107,6 +107,35 @@ def test_edits_may_be_forbidden():
     assert "scheduler.override(...)" in str(caught.value)
 
 
+def test_an_edit_of_a_tensor_lr_is_an_edit_in_place_or_not():
+    """Filled by hand, or replaced by a number: the next update uses it, and the curve follows."""
+    net = model()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=torch.tensor(0.5))
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(8))
+    train(net, optimizer, 4)
+    optimizer.param_groups[0]["lr"].fill_(0.125)
+    train(net, optimizer)
+    assert scheduler.base_lrs == [0.25]
+    optimizer.param_groups[0]["lr"] = 0.1875
+    train(net, optimizer)
+    assert scheduler.base_lrs == [0.5]
+    assert optimizer.param_groups[0]["lr"] == 0.125
+
+
+def test_an_edit_between_load_and_first_step_is_an_edit():
+    """The load is a restore, what is written after it is not."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 6)
+    states = copy.deepcopy(optimizer.state_dict()), scheduler.state_dict()
+    fresh, resumed, again = made()
+    resumed.load_state_dict(states[0])
+    again.load_state_dict(states[1])
+    assert again.journal == ()
+    resumed.param_groups[1]["lr"] *= 0.5
+    train(fresh, resumed)
+    assert [(entry.step, entry.group, entry.new) for entry in again.journal] == [(6, "head", pytest.approx(0.5))]
+
+
 def test_an_edit_of_one_beta_is_an_edit():
     """The other beta, driven too, is untouched."""
     schedules = {"betas[0]": pg.Linear(10, end=0.5), "betas[1]": pg.Constant()}

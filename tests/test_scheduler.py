@@ -115,6 +115,27 @@ def test_a_rebase_scales_from_now_on():
     assert scheduler.journal == (Rebase(step=4, group="head", hyperparameter="lr", old=1.0, new=2.0),)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [lambda s: s.override("head"), lambda s: s.override("head", lr=1.0, scale={"lr": 0.5}), lambda s: s.rebase("head")],
+    ids=["no value", "value and scale", "no base"],
+)
+def test_a_call_that_says_nothing_is_refused(call):
+    """With an example of what to say."""
+    _, _, scheduler = made()
+    with pytest.raises(ValueError, match="lr=1e-3"):
+        call(scheduler)
+    assert scheduler.journal == ()
+
+
+def test_a_loss_may_be_observed_as_it_is():
+    """A tensor that requires a gradient is a metric, and NaN is no improvement."""
+    _, _, scheduler = made(schedules={"lr": Plateau(0.5, patience=0)})
+    scheduler.observe(torch.tensor(1.0, requires_grad=True))
+    scheduler.observe(float("nan"))
+    assert scheduler.values()["lr/head"] == 0.5
+
+
 @pytest.mark.parametrize("call", ["override", "rebase"])
 def test_nothing_changes_where_a_call_is_wrong(call):
     """An unknown hyperparameter or value leaves journal and groups alone."""

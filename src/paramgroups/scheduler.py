@@ -6,10 +6,12 @@ Knows which schedule drives what, and when; how a value comes about is the lanes
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -222,6 +224,11 @@ class Scheduler(LRScheduler):
                 "Give one of them: steps > 0, or a later update."
             )
         scales = scale or {}
+        if not values.keys() ^ scales.keys() or values.keys() & scales.keys():
+            raise ValueError(
+                f"override({group!r}, scale={scale!r}, **{values!r}) does not say what is to stand there.\n"
+                "Give each hyperparameter a value, lr=1e-3, or a scale, scale={'lr': 0.5}."
+            )
         found: list[tuple[Lane, Entry]] = []
         for lane in self._driver.lanes_of(group, {**values, **scales}):
             given = {"value": values.get(lane.path), "scale": scales.get(lane.path)}
@@ -265,6 +272,8 @@ class Scheduler(LRScheduler):
         Raises:
             UndrivenError, HyperparameterValueError, GroupNameError: nothing is changed then.
         """
+        if not bases:
+            raise ValueError("rebase() sets nothing.\nGive a base: scheduler.rebase('head', lr=1e-3).")
         now = self.last_epoch
         found: list[tuple[Lane, Entry]] = []
         for lane in self._driver.lanes_of(group, bases):
@@ -272,8 +281,8 @@ class Scheduler(LRScheduler):
             found.append((lane, Rebase(**lane.at(now), old=lane.last.base, new=base)))
         self._driver.enter(found)
 
-    def observe(self, metric: float) -> None:
-        """Let every `Plateau` know of a metric, which counts from the next update on.
+    def observe(self, metric: float | Tensor) -> None:
+        """Let every `Plateau` know of a metric, which counts from the next update on. NaN is no improvement.
 
         Raises:
             UndrivenError: no schedule has a `Plateau`.
@@ -284,7 +293,8 @@ class Scheduler(LRScheduler):
         if not lanes:
             driven = [lane.name for lane in self._driver.every_lane()]
             raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven)
-        now, value = self.last_epoch, float(metric)
+        now = self.last_epoch
+        value = metric.item() if isinstance(metric, Tensor) else float(metric)
         self._driver.enter([(lane, Observe(**lane.at(now), metric=value)) for lane in lanes])
 
     def reschedule(self, group: str = "*", *, horizon: Horizon | None = None, **schedules: Schedule) -> None:
@@ -396,7 +406,7 @@ def _check(lane: Lane, value: float) -> float:
     Raises:
         HyperparameterValueError: it could not.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or float(value) not in range_of(lane.path):
+    if isinstance(value, bool) or not isinstance(value, Real) or float(value) not in range_of(lane.path):
         raise HyperparameterValueError(lane.path, value, f"group {lane.group!r}", str(range_of(lane.path)))
     return float(value)
 
