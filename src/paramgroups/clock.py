@@ -79,7 +79,9 @@ class Clock:
     def advance(self) -> None:
         """Count one update, made by hand."""
         self._before()
-        self._count()
+        self.step += 1
+        self._idle = 0
+        self._after()
 
     def stop(self) -> None:
         """Leave the optimizer alone."""
@@ -88,18 +90,15 @@ class Clock:
         self._handles.clear()
 
     def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
-        self._initialising = _only_makes_state(optimizer)
+        self._initialising = not optimizer.state and _only_makes_state(optimizer)
         if self.kind == "optimizer" and not self._initialising:
             self._before()
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
         if self.kind == "optimizer" and not self._initialising and not _overflowed(optimizer):
-            self._count()
-
-    def _count(self) -> None:
-        self.step += 1
-        self._idle = 0
-        self._after()
+            self.step += 1
+            self._idle = 0
+            self._after()
 
 
 def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
@@ -123,12 +122,10 @@ def _overflowed(optimizer: Optimizer) -> bool:
 
 
 def _only_makes_state(optimizer: Optimizer) -> bool:
-    """Whether a step about to be made is torch.distributed.checkpoint's, which only wants the state to exist.
+    """Whether a step about to be made without state is torch.distributed.checkpoint's, which only wants it to exist.
 
     It sets every lr to 0 and every gradient to exact zeros first. A warm-up from 0 is told apart by its gradients.
     """
-    if optimizer.state:
-        return False
     for group in optimizer.param_groups:
         if group.get("lr", 1.0) != 0.0:
             return False

@@ -183,11 +183,8 @@ class Driver:
         Raises:
             ClaimError: one was.
         """
-        if (
-            "step" in vars(self.optimizer)
-            and not self._adopted
-            and hasattr(self.optimizer.step, "_wrapped_by_lr_sched")
-        ):
+        patched = self.optimizer.__dict__.get("step")
+        if patched is not None and not self._adopted and hasattr(patched, "_wrapped_by_lr_sched"):
             way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
             raise ClaimError("The optimizer", "a scheduler of torch", way_out)
 
@@ -209,12 +206,12 @@ class Driver:
     def follow(self) -> None:
         """Regroup where groups came, went or were replaced since the last look."""
         try:
-            moved = self.optimizer.param_groups != self._groups  # a look at each dict's identity, where none did
+            if self.optimizer.param_groups == self._groups:  # a look at each dict's identity, where none did
+                return
         except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
-            moved = True
-        if moved:
-            self._check_whole()
-            self._regroup()
+            pass
+        self._check_whole()
+        self._regroup()
 
     def _check_whole(self) -> None:
         """Refuse a list that stands in for the real one and shows only a part of it."""
