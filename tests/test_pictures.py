@@ -63,6 +63,11 @@ def test_more_groups_than_colours_are_told_apart_by_shade():
     """Each of many layers has a colour of its own."""
     figure = plot({f"lr/layer{index:02}": np.full(3, 0.1 * index) for index in range(24)})
     assert len({str(line.get_color()) for line in figure.axes[0].lines}) == 24
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert figure.bbox.contains(*legend.get_window_extent().p0)  # no name is cut off
+    assert figure.bbox.contains(*legend.get_window_extent().p1)
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")])
@@ -106,13 +111,14 @@ def test_a_sketch_shows_title_bounds_lines_and_names(scheduler):
     assert "a default, head" in lines
 
 
-def test_a_sketch_of_a_line_goes_from_corner_to_corner():
-    """First and last value are on the canvas, none is lost at its edge."""
-    rows = [line.partition("┤")[2] for line in sketch(pg.Linear(1000), width=40).splitlines()[1:11]]
-    assert rows[0].startswith("⠉") or rows[0][0] != " "
-    assert rows[-1][-1] != " "
-    assert len(rows[-1]) == 37
-    assert all(row.strip() for row in rows)
+def test_a_sketch_loses_nothing_at_its_edges():
+    """A plateau at the greatest value is in the top row, and the last value in the last column of the bottom one."""
+    rows = [
+        line.partition("┤")[2] for line in sketch(pg.Constant(steps=500).then(pg.Linear(500)), width=40).splitlines()
+    ]
+    assert rows[1].startswith("⠉" * 18)
+    assert rows[10][-1] not in " ⠉"
+    assert len(rows[10]) == 37
 
 
 def test_a_constant_can_be_sketched():

@@ -30,6 +30,7 @@ Drawable: TypeAlias = Schedule | Scheduler | Values
 _SUFFIXES = (".pdf", ".png", ".svg")
 _PER_INCH = 150  # pixels
 _FEW = 10  # lines that a legend can tell apart by colour
+_ROWS = 13  # of a legend, as many as a panel is high
 _HEIGHT, _NARROWEST = 10, 20  # of a panel in the terminal, in characters
 _SHADES = ("blue", "red", "green", "magenta", "cyan", "yellow")
 
@@ -65,19 +66,24 @@ def plot(what: Drawable, steps: int | None = None, path: str | Path | None = Non
     with needed_for("Drawing a picture"):
         from matplotlib import colormaps
         from matplotlib.figure import Figure
-    figure = Figure(figsize=(8.0, 0.6 + 2.4 * len(panels)), layout="constrained")
+    columns = {title: -(-len(lines) // _ROWS) for title, lines in panels.items()}
+    figure = Figure(
+        figsize=(7.0 + 1.3 * max(columns.values(), default=1), 0.6 + 2.4 * len(panels)), layout="constrained"
+    )
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for panel, (title, lines) in zip(axes, panels.items(), strict=True):
+        style: dict[str, Any]
         many = len(lines) > _FEW
         shades = iter(colormaps["viridis"](np.linspace(0, 0.95, len(lines))))
         for label, heights in lines.items():
-            style: dict[str, Any] = {"color": next(shades)} if many else {}
+            style = {"color": next(shades)} if many else {}
             panel.plot(np.arange(len(heights)), heights, label=label, **style)
         panel.set_ylabel(title)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
         if any(lines):
-            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7 if many else 9)
+            style = {"fontsize": 7, "ncols": columns[title]} if many else {"fontsize": 9}
+            panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, **style)
     axes[-1].set_xlabel("step")
     figure.align_ylabels()
     if path is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import paramgroups as pg
 from paramgroups.errors import RecipeError
 from paramgroups.recipe import Recipe, built_in, load, read, validated, write
-from paramgroups.recipe.leaves import _select_text, _value_data
+from paramgroups.recipe.leaves import select_text, value_data
 from strategies import chains_with_text
 from strategies_models import plans
 
@@ -40,11 +40,11 @@ def mistakes(text, *overrides):
 def as_data(plan):
     """A plan as a recipe has it."""
     entries = [
-        {"select": _select_text(rule.select), "name": rule.name, "frozen": rule.frozen, "optional": rule.optional}
-        | {key: _value_data(value) for key, value in rule.hyperparameters.items()}
+        {"select": select_text(rule.select), "name": rule.name, "frozen": rule.frozen, "optional": rule.optional}
+        | {key: value_data(value) for key, value in rule.hyperparameters.items()}
         for rule in plan.rules
     ]
-    return {"defaults": {key: _value_data(value) for key, value in plan.defaults.items()}, "rules": entries}
+    return {"defaults": {key: value_data(value) for key, value in plan.defaults.items()}, "rules": entries}
 
 
 def usable(schedule):
@@ -104,6 +104,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("schedules.head.lr=null", lambda r: r.scheduled()["head"] == {"lr": None}),
         ('schedules.lr=Cosine("100%")', lambda r: r.scheduled()["*"] == {"lr": pg.Cosine("100%")}),
         ("optimizer={name: SGD, nesterov: true}", lambda r: r.optimizer.arguments == {"nesterov": True}),
+        ("optimizer.fused=true", lambda r: r.optimizer.arguments == {"fused": True}),
         ("model.width=16", lambda r: r.model.arguments == {"width": 16}),
         ("pretrain.classes=[1]", None),
     ],
@@ -124,13 +125,8 @@ def test_set_changes_one_field(override, changed):
         ("seed=[1", ("seed", "--set 'seed=[1': it is not YAML: expected ',' or ']', but got '<stream end>'.")),
         ("plan.rules.2.lr=1", ("plan.rules.2.lr", "plan.rules has no entry 2; there are 2, numbered 0 to 1.")),
         ("plan.rules.x=1", ("plan.rules.x", "plan.rules has no entry x; there are 2, numbered 0 to 1.")),
-        (
-            "optimizer.fused=true",
-            (
-                "optimizer.fused",
-                "optimizer is 'AdamW', with no fields inside: set it whole, optimizer={name: AdamW, fused: ...}.",
-            ),
-        ),
+        ("horizon.epochs.x=1", ("horizon.epochs.x", "horizon.epochs is 3, and has no x inside.")),
+        ("optimizer.fussed=true", ("optimizer.fussed", "AdamW has no such argument. Did you mean 'fused'?")),
         ("sed=3", ("sed", "there is no such field. Did you mean 'seed'?")),
         ("plan.rules.1.depht=3", ("plan.rules.1.depht", "there is no such field. Did you mean 'depth'?")),
         ("horizon.epoch=3", ("horizon.epoch", "there is no such field. Did you mean 'epochs'?")),

@@ -85,6 +85,13 @@ def test_a_job_has_what_the_recipe_says():
     assert job.horizon() == pg.Horizon(42, epochs=2.0, samples=42 * 64)
 
 
+def test_arguments_of_an_optimizer_are_as_python_writes_them():
+    """YAML has lists where torch wants tuples."""
+    changes = ["optimizer={name: AdamW, betas: [0.8, 0.9]}", "plan.defaults={lr: 0.1}", "schedules={lr: Constant()}"]
+    job = make(read(TEXT, overrides=changes))
+    assert job.arguments == {"betas": (0.8, 0.9)}
+
+
 def test_a_scheduler_is_that_of_the_last_training():
     """Its durations are those of the job's horizon."""
     recipe = read(TEXT)

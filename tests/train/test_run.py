@@ -16,11 +16,13 @@ class Diary:
 
     def __init__(self):
         self.started_at = []
+        self.starts = {}
         self.updates = 0
         self.results = {}
 
     def started(self, leg, training):
         self.started_at.append((leg.name, training.step))
+        self.starts[leg.name] = training.model_state()
 
     def updated(self, leg, training, loss, values):
         self.updates += 1
@@ -66,6 +68,17 @@ def test_a_run_writes_its_folder(run):
     assert load(folder / CHECKPOINT)["leg"] == "seed 0: plan"
     assert report.outcomes[0].plan.accuracy == diary.results["seed 0: plan"]
     assert len(diary.results) == 5
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_every_training_starts_from_the_pretrained_model(run):
+    """To the bit, the baseline's and the plan's alike."""
+    folder, _, diary = run("run")
+    pretrained = load(folder / CHECKPOINT)["models"]["seed 0: pretraining"]
+    fresh = diary.starts.pop("seed 0: pretraining")
+    assert not torch.equal(pretrained["head.weight"], fresh["head.weight"])
+    for start in diary.starts.values():
+        assert all(map(torch.equal, start.values(), pretrained.values()))
 
 
 @pytest.mark.usefixtures("no_picture")
@@ -118,12 +131,38 @@ def test_a_finished_run_only_reports(run):
 
 
 @pytest.mark.usefixtures("no_picture")
+def test_threads_are_those_of_the_job_and_afterwards_what_they_were(run, job):
+    """The program around the run keeps its own."""
+    before = torch.get_num_threads()
+    seen = []
+
+    def model():
+        seen.append(torch.get_num_threads())
+        return job.model()
+
+    run("run", changes={"threads": 2, "model": model})
+    assert set(seen) == {2}
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.usefixtures("no_picture")
 def test_seeds_are_runs_of_their_own(run):
     """The first of two is the run of one."""
     _, two, _ = run("two", seeds=2)
     _, one, _ = run("one", changes={"seed": 1})
     assert [each.seed for each in two.outcomes] == [0, 1]
     assert one.outcomes[0] == two.outcomes[1]
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_a_recipe_that_was_changed_under_a_run_is_told(run, job, fabric, tmp_path):
+    """A run that went on by another recipe would be neither."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / RECIPE).write_text("seed: 0\n")
+    run("run", stop_after=3)
+    (tmp_path / "run" / RECIPE).write_text("seed: 1\n")
+    with pytest.raises(RunError, match=r"recipe\.yaml is not what the run in this folder began with\.\nPut it back"):
+        run("run")
 
 
 def test_a_batch_that_cannot_be_shared_out_is_explained(job, fabric, tmp_path, monkeypatch):

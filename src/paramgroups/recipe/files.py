@@ -30,6 +30,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "pretrain": sections.PretrainSection,
     "compare": sections.CompareSection,
 }  # by their paths; what is below `plan` and forbids other fields is a layer decay
+_TARGETS: Final = ("model", "data", "optimizer")  # a name, or a mapping of a name and arguments
 _WHERE_TO_LOOK: Final = "`paramgroups schema` prints what a recipe may hold."
 
 
@@ -154,7 +155,11 @@ def _override(data: dict[str, Any], override: str) -> list[tuple[str, str]]:
     *above, last = path.split(".")
     for depth, part in enumerate(above):
         if isinstance(here, dict):
-            here = here.setdefault(part, {})
+            inside = here.get(part)
+            if depth == 0 and part in _TARGETS and isinstance(inside, str):
+                inside = {"name": inside}
+            here[part] = {} if inside is None else inside
+            here = here[part]
         elif (place := _place(here, part)) is not None:
             here = here[place]
         else:
@@ -176,4 +181,4 @@ def _nowhere(here: Any, path: str, part: str) -> str:
     if isinstance(here, list):
         numbers = f"0 to {len(here) - 1}" if here else "none"
         return f"{path} has no entry {part}; there are {len(here)}, numbered {numbers}."
-    return f"{path} is {here!r}, with no fields inside: set it whole, {path}={{name: {here}, {part}: ...}}."
+    return f"{path} is {here!r}, and has no {part} inside."

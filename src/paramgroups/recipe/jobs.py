@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from paramgroups.errors import GroupNameError, ParamGroupsError, RecipeError
+from paramgroups.hyperparameters import plain
 from paramgroups.plan import Grouping
 from paramgroups.recipe.sections import Recipe
 from paramgroups.recipe.targets import OPTIMIZERS, call, find
@@ -37,13 +38,14 @@ def make(recipe: Recipe, source: str = "recipe") -> Job:
     job = Job(
         model=model_maker(recipe, source),
         optimizer=optimizer_class(recipe, source),
-        arguments=recipe.optimizer.arguments,
+        arguments={key: plain(value) for key, value in recipe.optimizer.arguments.items()},
         plan=recipe.plan.make(),
         schedules=recipe.scheduled(),
         data=_data(recipe, source),
         span=Span(recipe.horizon.epochs, recipe.horizon.steps),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
+        threads=recipe.threads,
         pretraining=_pretraining(recipe),
         grid=tuple(recipe.compare.lr) if recipe.compare else (),
     )
@@ -107,9 +109,7 @@ def driven(recipe: Recipe, found: Grouping, source: str = "recipe") -> dict[str,
     claims: dict[str, dict[str, Schedule | None]] = {group.name: {} for group in found.groups}
     for key, schedules in recipe.scheduled().items():
         by_rule = [group.name for group in found.groups if key in group.rules]
-        names = (
-            by_rule or [name for name in claims if name == key] or [name for name in claims if fnmatchcase(name, key)]
-        )
+        names = by_rule or [name for name in claims if fnmatchcase(name, key)]
         if not names:
             error = GroupNameError(key, list(claims), list(recipe.plan.make().labels))
             raise RecipeError(source, [(f"schedules.{key}", str(error))])

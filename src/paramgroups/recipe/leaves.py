@@ -59,7 +59,7 @@ def _read_schedule(text: str) -> Any:
     return found
 
 
-def _select_text(select: Selector) -> str:
+def select_text(select: Selector) -> str:
     """A selector as a person would write it: a single glob as it is, where it is taken for one."""
     if isinstance(select, Named) and len(select.globs) == 1:
         (glob,) = select.globs
@@ -82,10 +82,10 @@ def _read_value(given: object) -> Any:
     raise ValueError(f"{given!r} is no hyperparameter; give a number, a list of numbers, text or Times(0.1).")
 
 
-def _value_data(value: object) -> object:
+def value_data(value: object) -> object:
     """A hyperparameter as YAML and JSON have it."""
     if isinstance(value, tuple):
-        return [_value_data(item) for item in value]
+        return [value_data(item) for item in value]
     return repr(value) if isinstance(value, Times) else value
 
 
@@ -103,7 +103,7 @@ ScheduleText: TypeAlias = Annotated[
 SelectorText: TypeAlias = Annotated[
     Selector,
     PlainValidator(_reader(Selector, read_selector, "selector")),
-    PlainSerializer(_select_text, return_type=str),
+    PlainSerializer(select_text, return_type=str),
     WithJsonSchema(
         {
             "type": "string",
@@ -114,7 +114,7 @@ SelectorText: TypeAlias = Annotated[
 Value: TypeAlias = Annotated[
     Any,
     PlainValidator(_read_value),
-    PlainSerializer(_value_data),
+    PlainSerializer(value_data),
     WithJsonSchema(
         {
             "type": ["number", "boolean", "null", "array", "string"],

@@ -196,6 +196,7 @@ class Recipe(Section):
     horizon: HorizonSection
     batch_size: Annotated[int, Field(gt=0)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: Annotated[int, Field(gt=0)] | None = None
     pretrain: PretrainSection | None = None
     compare: CompareSection | None = None
 

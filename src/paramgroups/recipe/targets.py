@@ -20,7 +20,6 @@ from pydantic_core import CoreSchema
 
 from paramgroups.errors import did_you_mean
 from paramgroups.hyperparameters import of_class
-from paramgroups.recipe.leaves import Value
 from paramgroups.recipe.problems import fail_at
 from paramgroups.train.data import SOURCES
 from paramgroups.train.models import MODELS
@@ -38,14 +37,12 @@ class Target(BaseModel):
     """A name, and arguments beside it. Without arguments it is written as the name alone."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    __pydantic_extra__: dict[str, Value]
-
     name: str
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What is given beside the name."""
-        return dict(self.__pydantic_extra__)
+        return dict(self.__pydantic_extra__ or {})
 
     @property
     def is_own_code(self) -> bool:
@@ -59,8 +56,7 @@ class Target(BaseModel):
 
     @model_serializer
     def _to_name(self) -> Any:
-        data = {key: list(value) if isinstance(value, tuple) else value for key, value in self.arguments.items()}
-        return {"name": self.name, **data} if data else self.name
+        return {"name": self.name, **self.arguments} if self.arguments else self.name
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -126,7 +122,7 @@ def find(name: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., An
         raise ValueError(f"importing {module_name!r} from {here} raised {_short(error)}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
-            names = [each for each in vars(found) if not each.startswith("_")]
+            names = [each for each in dir(found) if not each.startswith("_")]
             raise ValueError(f"{module_name!r} has no {attribute!r}. {did_you_mean(part, names)}")
         found = getattr(found, part)
     if not callable(found):

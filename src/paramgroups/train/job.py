@@ -63,6 +63,7 @@ class Job:
         span: how long each training is.
         batch_size: over all processes.
         seed: of the first of several runs.
+        threads: of each process on the CPU; torch's own choice where absent.
         pretraining: what comes first.
         grid: values of the plan's default lr to choose from, by the validation examples, for the plan and for a
             baseline alike; without any, the plan's own lr is used, and nothing is compared.
@@ -77,6 +78,7 @@ class Job:
     span: Span
     batch_size: int
     seed: int = 0
+    threads: int | None = None
     pretraining: Pretraining | None = None
     grid: tuple[float, ...] = ()
 
@@ -86,7 +88,8 @@ class Job:
 
     def horizon(self) -> Horizon:
         """How long the last training is, which learns from all but the test's examples."""
-        return self.span.horizon(self.batches(self.data.train + self.data.validation, self.seed))
+        count = len(self.data.train) + len(self.data.validation)
+        return self.span.horizon(Batches(count=count, size=self.batch_size, seed=self.seed))
 
 
 @final

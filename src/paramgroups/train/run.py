@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
+import torch
+
 from paramgroups.errors import RunError
 from paramgroups.pictures import plot
 from paramgroups.train import checkpoint
@@ -88,8 +90,13 @@ class Run:
             )
         self._job, self._folder, self._fabric, self._watcher = job, folder, fabric, watcher
         self._left = stop_after
-        path = folder / CHECKPOINT
-        saved: dict[str, Any] = checkpoint.load(path) if path.exists() else {"seeds": seeds, "metrics": 0, "done": {}}
+        self._recipe = (folder / RECIPE).read_text("utf-8") if (folder / RECIPE).exists() else ""
+        saved: dict[str, Any] = {"recipe": self._recipe, "seeds": seeds, "metrics": 0, "done": {}}
+        if (folder / CHECKPOINT).exists():
+            saved = checkpoint.load(folder / CHECKPOINT)
+        if saved["recipe"] != self._recipe:
+            problem = f"{folder / RECIPE} is not what the run in this folder began with."
+            raise RunError(problem, "Put it back, or start a run of its own: paramgroups train FILE.")
         fabric.barrier()  # nobody writes before everybody has read
         self._seeds: int = saved["seeds"]
         self._done: dict[str, float] = saved["done"]
@@ -104,9 +111,12 @@ class Run:
             Stopped: as told.
         """
         first = self._job.seed
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self._job.threads or threads)
         try:
             outcomes = [study(self._job, seed, self._train) for seed in range(first, first + self._seeds)]
         finally:
+            torch.set_num_threads(threads)
             if self._metrics is not None:
                 self._metrics.close()
         report = Report(tuple(outcomes))
@@ -148,6 +158,7 @@ class Run:
             checkpoint.save(
                 self._folder / CHECKPOINT,
                 {
+                    "recipe": self._recipe,
                     "seeds": self._seeds,
                     "done": self._done,
                     "models": self._models,

@@ -11,7 +11,6 @@ from typing import TypeAlias, final
 
 from paramgroups.claims import Schedules
 from paramgroups.plan import Plan
-from paramgroups.tables import number
 from paramgroups.train.job import CONSTANT, Job, Leg, Pretraining, Span, one_group, with_lr
 from paramgroups.train.report import Choice, Outcome
 
@@ -74,7 +73,7 @@ def _best(job: Job, seed: int, side: Side, start: str | None, train: Train) -> C
         start=start,
     )
     scores = {
-        lr: train(replace(leg, name=f"{leg.name}, lr {number(lr)}", plan=side.plan_at(job.plan, lr))) for lr in job.grid
+        lr: train(replace(leg, name=f"{leg.name}, lr {lr!r}", plan=side.plan_at(job.plan, lr))) for lr in job.grid
     }
     best = max(scores, key=scores.__getitem__, default=None)
     plan = job.plan if best is None else side.plan_at(job.plan, best)
