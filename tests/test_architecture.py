@@ -60,7 +60,15 @@ FACADES = {
     ("plan.rules", "regroup"),  # Plan.apply
 }
 
-UNMIRRORED = {"test_architecture", "test_docs", "test_events", "test_examples", "test_laws", "test_package", "test_trainers"}
+UNMIRRORED = {
+    "test_architecture",
+    "test_docs",
+    "test_events",
+    "test_examples",
+    "test_laws",
+    "test_package",
+    "test_trainers",
+}
 MOST_LINES = 500
 MOST_NAMES = 40
 MACHINE_PATH = re.compile(r"(?<![\w.\-])/(home|root|tmp|work)/")

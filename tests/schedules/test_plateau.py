@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paramgroups.errors import CompositionError, ScheduleArgumentError
-from paramgroups.schedules import Linear, Plateau, Warmup
+from paramgroups.schedules import Linear, Plateau, Schedule, Warmup
 
 METRICS = st.lists(st.floats(0.01, 2.0) | st.just(math.nan), max_size=30)
 
@@ -30,7 +30,7 @@ def test_it_reduces_when_torchs_does(metrics, options):
     """Positive metrics, every option: the lr of ReduceLROnPlateau after each observation."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, eps=0.0, **options)
-    ours = Plateau(0.5, **options)
+    ours: Schedule = Plateau(0.5, **options)
     for step, metric in enumerate(metrics):
         theirs.step(metric)
         ours = ours.seen(step, metric)
