@@ -98,6 +98,21 @@ def test_an_invalid_edit_is_refused_before_the_step_uses_it():
     assert scheduler.last_epoch == 0
 
 
+@pytest.mark.parametrize("written", [-1.0, float("nan"), "0.1", None, True, [1]], ids=repr)
+def test_a_wrong_edit_is_refused_until_it_is_put_right(written):
+    """Not only at the first step: each one would use it."""
+    net, optimizer, scheduler = made()
+    due = optimizer.param_groups[0]["lr"]
+    optimizer.param_groups[0]["lr"] = written
+    for _ in range(2):
+        with pytest.raises(EditError, match="at least 0"):
+            train(net, optimizer)
+    optimizer.param_groups[0]["lr"] = due
+    train(net, optimizer)
+    assert scheduler.last_epoch == 1
+    assert scheduler.journal == ()
+
+
 def test_edits_may_be_forbidden():
     """`on_edit="raise"` names the group, both values and the calls that are allowed."""
     net, optimizer, _ = made(on_edit="raise")
@@ -177,6 +192,59 @@ def test_a_group_added_later_joins_on_the_global_clock():
     fresh = pg.Scheduler(torch.optim.AdamW([torch.zeros(1)], lr=0.5), lr=LR, horizon=HORIZON)
     assert pg.view(optimizer)["new"].lr == fresh.preview(8)["lr/group0"][7]
     assert scheduler.preview(8)["lr/new"][6] == fresh.preview(8)["lr/group0"][6]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "values",
+        "state_dict",
+        "history",
+        "get_last_lr",
+        "step",
+        "table",
+        lambda s: s.preview(3),
+        lambda s: s.journal,
+        str,
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("change", ["add", "remove", "reverse", "swap"])
+def test_reading_after_groups_changed_changes_nothing(change, read):
+    """What a run comes to does not depend on whether somebody looked: groups are taken in at any look."""
+    runs = []
+    for looked in (False, True):
+        net, optimizer, scheduler = made()
+        train(net, optimizer, 3)
+        if change in {"remove", "swap"}:
+            del optimizer.param_groups[0]
+        if change in {"add", "swap"}:
+            optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(2))], "lr": 0.5, "name": "new"})
+        if change == "reverse":
+            optimizer.param_groups.reverse()
+        if looked:
+            getattr(scheduler, read)() if isinstance(read, str) else read(scheduler)
+        train(net, optimizer)
+        runs.append((live(optimizer), scheduler.journal))
+    assert runs[0] == runs[1]
+    assert runs[0][1] == ()
+
+
+def test_an_edit_just_before_a_group_is_added_counts():
+    """It is entered before the groups are taken in."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 5)
+    optimizer.param_groups[1]["lr"] *= 0.5
+    optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(2))], "lr": 0.5, "name": "new"})
+    train(net, optimizer)
+    assert [(entry.group, entry.new) for entry in scheduler.journal] == [("head", pytest.approx(0.5))]
+
+
+def test_detaching_may_put_the_bases_back():
+    """A scheduler that starts anew multiplies what the first one did, not what that left."""
+    _, optimizer, scheduler = made()
+    scheduler.detach(restore=True)
+    assert pg.Scheduler(optimizer, lr=pg.Linear(3)).base_lrs == [0.1, 1.0]
 
 
 def test_groups_may_be_removed_and_reordered():
@@ -261,9 +329,3 @@ def test_an_attached_torch_scheduler_is_found():
         pg.Scheduler(optimizer, lr=LR, horizon=HORIZON)
     assert "adopt=True" in str(caught.value)
     assert pg.Scheduler(optimizer, lr=LR, horizon=HORIZON, adopt=True).last_epoch == 0
-
-
-def test_a_scheduler_without_schedules_is_refused():
-    """It would do nothing."""
-    with pytest.raises(ClaimError, match="Give it a schedule"):
-        pg.Scheduler(torch.optim.SGD([torch.zeros(1)], lr=0.1))

@@ -117,15 +117,17 @@ def test_a_bank_writes_each_group_its_own_multiple():
         assert bank.edits(groups) == []
 
 
-def test_a_bank_reports_what_was_written_by_hand_once():
-    """Lane, what stands there, what was written."""
+def test_a_bank_reports_what_was_written_by_hand():
+    """Lane, what stands there, what was written; until it is written again."""
     groups = [{"lr": 0.0}, {"lr": 0.0}]
     lanes = [lane(Linear(10)), lane(Linear(10))]
     bank = Bank(lanes, [0, 1], groups)
     bank.write(groups, 0)
     groups[1]["lr"] = 0.3
+    assert bank.edited(groups)
     assert bank.edits(groups) == [(lanes[1], 0.3, 1.0)]
-    assert bank.edits(groups) == []
+    bank.write(groups, 0)
+    assert not bank.edited(groups)
 
 
 def test_a_tensor_is_filled_in_place_and_compared_in_its_own_dtype():

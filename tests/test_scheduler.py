@@ -369,6 +369,31 @@ def test_what_the_file_does_not_know_keeps_its_own_base():
 # --- the torch contract
 
 
+def test_a_scheduler_prints_what_it_drives():
+    """A line a hyperparameter of a group: now, base, schedule."""
+    net, optimizer, scheduler = made()
+    train(net, optimizer, 4)
+    lines = str(scheduler).splitlines()
+    assert lines[0] == "Before update 4"
+    assert lines[4].split(maxsplit=3) == ["lr/head", "1", "1", "Warmup(4).then(Cosine(16, end=0.1))"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "No schedule was given"),
+        ({"schedules": pg.Linear(5)}, "does not say which hyperparameter"),
+        ({"schedules": {"head": pg.Linear(5)}}, "does not say which hyperparameter"),
+        ({"lr": pg.Linear(5), "horizon": 20}, r"Horizon\(steps=1000\)"),
+    ],
+    ids=["no schedule", "a schedule alone", "a schedule for a group", "a number for a horizon"],
+)
+def test_what_is_no_argument_is_answered_with_the_way_to_write_it(arguments, message):
+    """What most people try first."""
+    with pytest.raises(TypeError, match=message):
+        pg.Scheduler(torch.optim.SGD([torch.zeros(1)], lr=0.1), **arguments)
+
+
 def test_trainers_find_torchs_attributes():
     """An LRScheduler by class and by attribute, that patches nothing."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)

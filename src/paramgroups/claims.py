@@ -32,6 +32,11 @@ def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horiz
         TypeError: what is given is no schedule.
         ScheduleError: a duration cannot be resolved.
     """
+    if not isinstance(schedules, Mapping) or not all(isinstance(own, Mapping) for own in schedules.values()):
+        raise TypeError(
+            f"{schedules!r} does not say which hyperparameter of which group it drives.\n"
+            "Write Scheduler(optimizer, lr=Cosine(1000)), or by group: {'head': {'lr': Cosine(1000)}}."
+        )
     found: Assignments = []
     for key, own in [(None, keywords), *schedules.items()]:
         whole = {path: None if given is None else _whole(path, given, horizon) for path, given in own.items()}

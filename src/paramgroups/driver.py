@@ -17,9 +17,10 @@ from torch.optim import Optimizer
 from paramgroups.claims import Assignments, lanes_for, separate
 from paramgroups.clock import Clock, ClockKind
 from paramgroups.errors import ClaimError, ClockError, EditError, UndrivenError
+from paramgroups.hyperparameters import write
 from paramgroups.inheritance import Past, check_sizes, inherit, past_of
 from paramgroups.journal import Edit, Entry, Override
-from paramgroups.lanes import Bank, Lane
+from paramgroups.lanes import Bank, Groups, Lane
 from paramgroups.params import Label, labels, parameter_names, register
 from paramgroups.schedules import Schedule
 from paramgroups.views import lookup
@@ -84,10 +85,13 @@ class Driver:
         separate(self.optimizer, self.lanes)
         self.rewrite()
 
-    def detach(self) -> None:
-        """Stop driving, and give up every claim."""
+    def detach(self, *, restore: bool) -> None:
+        """Stop driving, and give up every claim; with `restore`, put back the bases."""
         self.notice()
         self.clock.stop()
+        for group, own in zip(self.optimizer.param_groups, self.lanes, strict=True) if restore else ():
+            for lane in own:
+                write(group, lane.path, lane.last.base)
         _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
 
     @cached_property
@@ -158,11 +162,9 @@ class Driver:
         self.lanes = lanes
         self.journal = sorted(journal, key=lambda entry: entry.step)
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, groups: Groups) -> None:
         """Put lanes of one hyperparameter, schedule and origin into one bank."""
-        groups = self.optimizer.param_groups
-        self._list, self._groups = groups, list(groups)
-        self._names = [label.name for label in labels(self.optimizer)]
+        self._groups = list(groups)
         together: dict[tuple[str, Schedule, int], tuple[list[Lane], list[int]]] = {}
         for index, own in enumerate(self.lanes):
             for lane in own:
@@ -173,7 +175,9 @@ class Driver:
 
     def rewrite(self) -> None:
         """Put what the present step is due into the groups, whatever stands there."""
-        self._rebuild()
+        self._list = self.optimizer.param_groups
+        self._names = [label.name for label in labels(self.optimizer)]
+        self._rebuild(self._list)
         for bank in self._banks:
             bank.write(self.optimizer.param_groups, self.clock.step)
 
@@ -193,14 +197,16 @@ class Driver:
         wanted = _driven(self.optimizer.param_groups, lanes)
         for other in filter(None, (ref() for ref in _ATTACHED.get(self.optimizer, []))):
             for key in wanted.keys() & _driven(other._groups, other.lanes).keys() if other is not self else ():
-                way_out = "Let that one go first, its detach(), or leave this out: two would overwrite each other."
+                way_out = (
+                    "Two would overwrite each other: leave this out, or let that one go first, its detach(). "
+                    "With detach(restore=True) it puts back the values that it multiplied, to start anew."
+                )
                 what = f"{wanted[key].path} of group {wanted[key].group!r}"
                 raise ClaimError(what, f"another Scheduler (at step {other.clock.step})", way_out)
 
     def _before(self) -> None:
-        """Before an update: take in groups that came, went or were replaced, and what was written by hand."""
+        """Before an update: nobody else drives, and nothing was missed."""
         self.check_alone()
-        self.follow()
         self.notice()
 
     def follow(self) -> None:
@@ -211,6 +217,7 @@ class Driver:
         except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
             pass
         self._check_whole()
+        self._look(self._groups, self.clock.step)  # what was written before they moved
         self._regroup()
 
     def _check_whole(self) -> None:
@@ -226,25 +233,28 @@ class Driver:
 
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
-        self.notice(self.clock.step - 1)
-        groups = self.optimizer.param_groups
+        groups, step = self.optimizer.param_groups, self.clock.step
+        self._look(groups, step - 1)
         for bank in self._banks:
-            bank.write(groups, self.clock.step)
+            bank.write(groups, step)
 
-    def notice(self, step: int | None = None) -> None:
-        """Enter what was written by hand since the last look; all of it, or nothing where one value is wrong."""
-        groups = self.optimizer.param_groups
+    def notice(self) -> None:
+        """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
+        self.follow()
+        self._look(self.optimizer.param_groups, self.clock.step)
+
+    def _look(self, groups: Groups, step: int) -> None:
+        """Enter what was written by hand; all of it, or nothing where one value is wrong."""
         for bank in self._banks:
             if bank.edited(groups):
                 break
         else:
             return
-        now = self.clock.step if step is None else step
         edits = [edit for bank in self._banks for edit in bank.edits(groups)]
-        self._add([(lane, self._edited(lane, now, value, was)) for lane, value, was in edits])
-        self._rebuild()
+        self._add([(lane, self._edited(lane, step, value, was)) for lane, value, was in edits])
+        self._rebuild(groups)
 
-    def _edited(self, lane: Lane, step: int, value: float, expected: float) -> Entry:
+    def _edited(self, lane: Lane, step: int, value: object, expected: float) -> Entry:
         if self.on_edit == "raise":
             raise EditError(lane.name, value, expected, step, "on_edit='raise' forbids it")
         entry = lane.edited(step, value)

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final, final
 
 import numpy as np
@@ -190,9 +191,23 @@ def split(path: str) -> tuple[str, int | None]:
 
 
 def read(group: Mapping[str, Any], path: str) -> float:
-    """The number at `path` in a group, from a tensor too."""
+    """The number at `path` in a group, from a tensor too; NaN where what stands there is none."""
     name, index = split(path)
-    value = group[name] if index is None else group[name][index]
+    value = group[name]
+    if index is not None:
+        value = value[index] if isinstance(value, (tuple, list)) and index < len(value) else None
+    return number(value)
+
+
+def number(value: object) -> float:
+    """`value` as a float, NaN where it is no number: text, None, a switch, a tensor of several.
+
+    Example:
+        >>> number(1), number(torch.tensor(0.5)), number("0.1"), number(True)
+        (1.0, 0.5, nan, nan)
+    """
+    if isinstance(value, bool) or not (isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1)):
+        return math.nan
     return float(value)
 
 

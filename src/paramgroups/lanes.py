@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from paramgroups import expressions
 from paramgroups.errors import EditError, ScheduledValueError
-from paramgroups.hyperparameters import range_of, read, split, write
+from paramgroups.hyperparameters import number, range_of, read, split, write
 from paramgroups.journal import (
     Edit,
     Entry,
@@ -163,7 +163,7 @@ class Lane:
                 lane.add(replace(entry, group=self.group))
         return lane
 
-    def edited(self, step: int, value: float) -> Edit | Override:
+    def edited(self, step: int, written: object) -> Edit | Override:
         """The entry that a value written by hand before update `step` comes to.
 
         It is solved for the base, so that the curve passes through it; where no valid base does that, it stands
@@ -172,8 +172,9 @@ class Lane:
         Raises:
             EditError: the value is none the hyperparameter could have.
         """
+        value = number(written)
         if value not in range_of(self.path):
-            raise EditError(self.name, value, self.value(step), step, f"it must be {range_of(self.path)}")
+            raise EditError(self.name, written, self.value(step), step, f"it must be {range_of(self.path)}")
         new = None if self.overridden(step) else self._solved(step, value)
         if new is None:
             return Override(**self.at(step), value=value)
@@ -262,11 +263,10 @@ class Bank:
         """Whether anything is not what was last written."""
         return self._read(groups) != self._last
 
-    def edits(self, groups: Groups) -> list[tuple[Lane, float, float]]:
-        """The lanes whose value is not what was last written, once: lane, what stands there, what was written."""
-        compared = list(zip(self.lanes, self._read(groups), self._last, strict=True))
-        self._last = [now for _, now, _ in compared]
-        return [(lane, float(now), was) for lane, now, was in compared if now != was]
+    def edits(self, groups: Groups) -> list[tuple[Lane, object, float]]:
+        """The lanes whose value is not what was last written: lane, what stands there, what was written."""
+        compared = zip(self.lanes, self._read(groups), self._last, strict=True)
+        return [(lane, now, was) for lane, now, was in compared if now != was]
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""

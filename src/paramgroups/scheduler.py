@@ -18,14 +18,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from paramgroups.claims import Schedules, resolve
 from paramgroups.clock import ClockKind
 from paramgroups.driver import Driver, EditWarning, OnEdit
-from paramgroups.errors import ClaimError, ClockError, HyperparameterValueError, StateMismatchError, UndrivenError
+from paramgroups.errors import ClockError, HyperparameterValueError, StateMismatchError, UndrivenError
 from paramgroups.hyperparameters import range_of, read
 from paramgroups.inheritance import Past, from_state, to_state
 from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, history
 from paramgroups.lanes import Lane
 from paramgroups.params import unwrapped
 from paramgroups.schedules import Horizon, Linear, Schedule
-from paramgroups.tables import Table
+from paramgroups.tables import Table, show
 
 __all__ = ["EditWarning", "Scheduler"]
 
@@ -86,12 +86,14 @@ class Scheduler(LRScheduler):
         optimizer = unwrapped(optimizer)
         if on_edit not in {"rebase", "raise"}:
             raise ValueError(f"on_edit={on_edit!r} is unknown.\nChoose 'rebase' or 'raise'.")
+        if horizon is not None and not isinstance(horizon, Horizon):
+            raise TypeError(f"horizon={horizon!r} is no Horizon.\nWrite how long the run is: Horizon(steps=1000).")
         assignments = resolve(schedules or {}, hyperparameters, horizon)
         self.horizon = horizon
         self._driver = Driver(optimizer, assignments, clock, stall_limit, on_edit, adopt=adopt)
         lanes = self._driver.every_lane()
         if not lanes:
-            raise ClaimError("Nothing", "this scheduler", "Give it a schedule: Scheduler(optimizer, lr=Cosine(1000)).")
+            raise TypeError("No schedule was given.\nGive one: Scheduler(optimizer, lr=Cosine(1000)).")
         for lane in {(lane.path, lane.first.schedule, lane.first.base): lane for lane in lanes}.values():
             ends = (lane.first.schedule.length, horizon.steps if horizon else None)
             lane.check(max((end for end in ends if end is not None), default=0))
@@ -356,9 +358,27 @@ class Scheduler(LRScheduler):
         """
         return history(self.journal)
 
-    def detach(self) -> None:
-        """Stop driving, and give up every claim; the groups keep their present values."""
-        self._driver.detach()
+    def detach(self, *, restore: bool = False) -> None:
+        """Stop driving, and give up every claim.
+
+        Args:
+            restore: put back the bases, so that another scheduler may start from them; else the groups keep their
+                present values, which another would take for its bases.
+        """
+        self._driver.detach(restore=restore)
+
+    def table(self) -> Table:
+        """What is driven: each hyperparameter of each group, its value at the next update, its base, its schedule."""
+        values = self.values()
+        lanes = self._driver.every_lane()
+        rows = [(e.name, show(values[e.name]), show(e.last.base), repr(e.last.schedule)) for e in lanes]
+        return Table(("hyperparameter", "now", "base", "schedule"), tuple(rows), f"Before update {self.last_epoch}")
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __rich__(self) -> Any:
+        return self.table().__rich__()
 
     # --- saving -------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ class UnresolvedDurationError(ScheduleError):
     def __str__(self) -> str:
         return (
             f"{self.schedule} does not know yet how many steps {listing(self.durations)} is.\n"
-            "Say how long the run is: schedule.resolve(Horizon(steps=...))."
+            "Say how long the run is: Scheduler(..., horizon=Horizon(steps=...)), or schedule.resolve(Horizon(steps=...))."
         )
 
 
@@ -149,7 +149,7 @@ class EditError(SchedulerError):
     """
 
     what: str
-    value: float
+    value: object
     expected: float
     step: int
     reason: str
