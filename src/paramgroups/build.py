@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.errors import CollidingArgumentError, HyperparameterValueError, MissingHyperparameterError
+from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -89,9 +89,11 @@ def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], default
     values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
     try:
         optimizer_class(group["params"][:1], **(defaults | values))
-    except (TypeError, ValueError) as error:
-        where, allowed = f"group {group['name']!r}", f"accepted by {optimizer_class.__name__}, which says: {error}"
-        raise HyperparameterValueError("values", values, where, allowed) from error
+    except Exception as error:  # noqa: BLE001 - whatever a foreign constructor raises is its judgement
+        title = optimizer_class.__name__
+        reason = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+        where, allowed = f"group {group['name']!r}", f"one that {title} accepts"
+        raise GroupRefusedError("values", values, where, allowed, title, reason) from error
 
 
 def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict[str, Any]], list[Label]]:

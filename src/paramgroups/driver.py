@@ -233,10 +233,12 @@ class Driver:
 
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
+        self.follow()
         groups, step = self.optimizer.param_groups, self.clock.step
         self._look(groups, step - 1)
         for bank in self._banks:
             bank.write(groups, step)
+        self._groups[:] = groups  # dicts that were replaced by equal ones are these from now on
 
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""

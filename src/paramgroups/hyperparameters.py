@@ -21,7 +21,13 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from paramgroups.errors import HyperparameterValueError, NotAnOptimizerError, UnknownHyperparameterError, nearest
+from paramgroups.errors import (
+    HyperparameterValueError,
+    NotAnOptimizerError,
+    UnknownHyperparameterError,
+    described,
+    nearest,
+)
 
 RESERVED: Final = frozenset({"params", "param_names", "name"})
 """Keys of a group that are no hyperparameters."""
@@ -81,7 +87,7 @@ def of_class(optimizer_class: type[Optimizer]) -> Mapping[str, object]:
     """
     is_one = isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)
     if not is_one or optimizer_class is Optimizer:
-        raise NotAnOptimizerError(repr(optimizer_class), "a subclass of torch.optim.Optimizer")
+        raise NotAnOptimizerError(described(optimizer_class), is_class=True)
     return _read_constructors(optimizer_class)[0]  # type: ignore[arg-type]  # a class is hashable; Optimizer's own __hash__ misleads mypy
 
 
@@ -163,6 +169,16 @@ def check_value(path: str, value: object, where: str) -> None:
     needed = bool(inside) or name in _RANGES
     if not fits or not all(_usable(item, bounds, needed) or (item is None and name not in _TUPLES) for item in items):
         raise HyperparameterValueError(path, value, where, allowed)
+
+
+def check_length(name: str, value: object, present: object, where: str) -> None:
+    """Accept a tuple only as long as the one it replaces; what replaces no tuple is not looked at.
+
+    Raises:
+        HyperparameterValueError: it is longer or shorter.
+    """
+    if isinstance(value, (tuple, list)) and isinstance(present, (tuple, list)) and len(value) != len(present):
+        raise HyperparameterValueError(name, value, where, f"a tuple of {len(present)}, as {present!r} is")
 
 
 def _usable(value: object, bounds: Range, needed: bool) -> bool:

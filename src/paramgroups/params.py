@@ -19,8 +19,10 @@ from paramgroups.errors import (
     DuplicateNameError,
     EmptyModelError,
     InvalidNameError,
+    NotAModelError,
     NotAnOptimizerError,
     ParameterNameError,
+    described,
 )
 
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -112,9 +114,12 @@ def named(model: nn.Module) -> tuple[Param, ...]:
     Prefixes that DDP, FSDP, `torch.compile` and checkpoint wrappers put before names are left out.
 
     Raises:
+        NotAModelError: `model` is no module.
         EmptyModelError: the model has no parameter.
         DuplicateNameError: two bear one name, as only a wrapper's own parameters can.
     """
+    if not isinstance(model, nn.Module):
+        raise NotAModelError(described(model))
     modules = dict(model.named_modules(remove_duplicate=False))
     clean = _clean_paths(modules)
     sites: dict[Tensor, tuple[Site, ...]] = {}
@@ -224,7 +229,7 @@ def unwrapped(optimizer: object) -> Optimizer:
         found = inner
         chain.append(inner)
     if not isinstance(found, Optimizer):
-        raise NotAnOptimizerError(repr(type(optimizer).__name__), "a torch.optim.Optimizer")
+        raise NotAnOptimizerError(described(optimizer), is_class=False)
     return found
 
 

@@ -15,8 +15,9 @@ from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from paramgroups.errors import described
 from paramgroups.params import Param, Site
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -59,16 +60,54 @@ def selector(value: Selector | str) -> Selector:
     """`value` itself, or the glob that a plain string is.
 
     Raises:
-        TypeError: neither a selector nor a string.
+        TypeError: neither a selector nor a string; it says which selector was meant.
     """
     if isinstance(value, Selector):
         return value
     if isinstance(value, str):
         return Named(value)
-    raise TypeError(
-        f"{value!r} selects no parameters.\nPass a glob over dotted names ('head.*'), or a selector such as NORMS, "
+    raise TypeError(f"{described(value)} selects no parameters.\n{_meant(value)}")
+
+
+def _meant(value: object) -> str:
+    """What to write instead of `value`, which is no selector."""
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        return f"To select the parameters of every {value.__name__}, write {Kind(value)!r}."
+    if isinstance(value, nn.Module):
+        return "To select all of a module, write Within('its.path'), with the path that model.named_modules() gives it."
+    if isinstance(value, Tensor):
+        return "To select one parameter, write the name that model.named_parameters() gives it, 'head.weight'."
+    if isinstance(value, (list, tuple, set, frozenset)) and value and all(isinstance(each, str) for each in value):
+        return f"For several globs write {Named(*sorted(value) if isinstance(value, (set, frozenset)) else value)!r}."
+    if callable(value):
+        return "To select by a function from Param to bool, write Where(function)."
+    return (
+        "Pass a glob over dotted names ('head.*'), or a selector such as NORMS, "
         "Within('head'), Kind(nn.Linear), Ndim(2), Where(lambda param: ...), combined with &, | and ~."
     )
+
+
+def parts(select: Selector) -> list[Selector]:
+    """The selectors that `&` and `|` put together; one that is not so made is its own only part."""
+    return parts(select.left) + parts(select.right) if isinstance(select, (Both, Either)) else [select]
+
+
+def meaning(select: Selector) -> str:
+    """What a selector looks for, in words."""
+    match select:
+        case Role("NORMS"):
+            return "norm layers, by their class (NORMS: LayerNorm, BatchNorm2d, T5LayerNorm, ...)"
+        case Role("BIASES"):
+            return "biases, by their name in the module (BIASES: bias, in_proj_bias, bias_ih_l0, ...)"
+        case Role("EMBEDDINGS"):
+            return "embeddings, by class or name (EMBEDDINGS: nn.Embedding, pos_embed, ...)"
+        case Kind():
+            return f"parameters that a module of the class itself owns ({select!r})"
+        case Matching():
+            return f"names in which a regular expression is found ({select!r})"
+        case Ndim():
+            return f"parameters by their number of dimensions ({select!r})"
+    return f"parameters that {select!r} selects"
 
 
 class _SiteSelector(Selector):

@@ -40,7 +40,7 @@ class Table:
             "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
             for line in lines
         ]
-        return "\n".join(([self.title] if self.title else []) + text + list(self.notes))
+        return "\n".join(([self.title] if self.title else []) + text[not self.columns :] + list(self.notes))
 
     def __rich__(self) -> RichTable:
         from rich.box import SIMPLE_HEAD

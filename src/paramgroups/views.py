@@ -17,6 +17,7 @@ from paramgroups import hyperparameters
 from paramgroups.errors import (
     DuplicateNameError,
     DuplicateParameterError,
+    ForeignParameterError,
     GroupIndexError,
     GroupNameError,
     HyperparameterValueError,
@@ -210,9 +211,11 @@ class Selection:
         value = hyperparameters.plain(value)
         hyperparameters.check_value(key, value, self._where())
         groups = self._groups()
-        present = [self._at(group, key, value) for group in groups]
+        present = [self._at(group, key, self._optimizer.defaults.get(key, value)) for group in groups]
         if value is None and any(_is_shown(key, each) for each in present):
             raise HyperparameterValueError(key, value, self._where(), str(hyperparameters.range_of(key)))
+        for each in present:
+            hyperparameters.check_length(key, value, each, self._where())
         name, index = hyperparameters.split(key)
         for group in groups:
             if index is None and not isinstance(group.get(name), Tensor):
@@ -295,7 +298,8 @@ def name_groups(optimizer: Optimizer, model: nn.Module, names: Sequence[str] | N
         The view of the optimizer.
 
     Raises:
-        ParameterNameError: a parameter of the optimizer is not the model's.
+        NotAnOptimizerError, NotAModelError: one of them is none; they may have been swapped.
+        ForeignParameterError: a parameter of the optimizer is not the model's.
         DuplicateParameterError: the optimizer holds one twice.
         DuplicateNameError, InvalidNameError, ValueError: `names` has a name twice, one that cannot be used, or too few.
 
@@ -314,7 +318,8 @@ def name_groups(optimizer: Optimizer, model: nn.Module, names: Sequence[str] | N
         for position, parameter in enumerate(group["params"]):
             place = f"group {label!r} (number {position})"
             if parameter not in by_tensor:
-                raise ParameterNameError(f"{place}, of shape {tuple(parameter.shape)}", list(by_tensor.values()))
+                place = f"group {label!r} (number {position}, shape {tuple(parameter.shape)})"
+                raise ForeignParameterError(place, list(by_tensor.values()))
             if parameter in places:
                 raise DuplicateParameterError(by_tensor[parameter], [places[parameter], place])
             places[parameter] = place

@@ -7,6 +7,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── UnmatchedRuleError (LookupError)
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
+    │   │   └── GroupRefusedError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -15,12 +16,14 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── InvalidNameError
     │   ├── EmptyModelError
     │   ├── NothingToTrainError
+    │   ├── NotAModelError (TypeError)
     │   ├── NotAnOptimizerError (TypeError)
     │   ├── CollidingArgumentError
     │   └── DepthError
     ├── GroupIndexError (IndexError)        looking a group up
     ├── GroupNameError (KeyError)
     ├── ParameterNameError (KeyError)
+    │   └── ForeignParameterError
     ├── MixedValueError (ValueError)
     ├── ScheduleError (ValueError)          a schedule that has no value
     │   ├── DurationError
@@ -53,12 +56,15 @@ from paramgroups.errors.planning import (
     DuplicateParameterError,
     EmptyModelError,
     EmptyRuleError,
+    ForeignParameterError,
     GroupIndexError,
     GroupNameError,
+    GroupRefusedError,
     HyperparameterValueError,
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NotAModelError,
     NotAnOptimizerError,
     NothingToScaleError,
     NothingToTrainError,
@@ -69,6 +75,7 @@ from paramgroups.errors.planning import (
 )
 from paramgroups.errors.root import (
     ParamGroupsError,
+    described,
     did_you_mean,
     listing,
     nearest,
@@ -111,14 +118,17 @@ __all__ = [
     "EmptyModelError",
     "EmptyRuleError",
     "ExpressionError",
+    "ForeignParameterError",
     "GroupIndexError",
     "GroupNameError",
+    "GroupRefusedError",
     "HyperparameterValueError",
     "InvalidNameError",
     "MissingBaseError",
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NotAModelError",
     "NotAnOptimizerError",
     "NothingToScaleError",
     "NothingToTrainError",
@@ -137,6 +147,7 @@ __all__ = [
     "UnknownHyperparameterError",
     "UnmatchedRuleError",
     "UnresolvedDurationError",
+    "described",
     "did_you_mean",
     "listing",
     "nearest",

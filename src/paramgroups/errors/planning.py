@@ -5,13 +5,12 @@ Knows only what it is handed, as plain fields; the text is made of them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
-from paramgroups.errors.root import ParamGroupsError, did_you_mean, listing
+from paramgroups.errors.root import ParamGroupsError, did_you_mean, listing, nearest
 
-_WORD = re.compile(r"[A-Za-z0-9_.]+")
 _ANOTHER_GROUP = (
     "A group is made by a rule, Plan(Rule('head.*', lr=1e-3), ...), or by hand: "
     "optimizer.add_param_group({'params': [...], 'name': 'head'})."
@@ -24,18 +23,30 @@ class PlanError(ParamGroupsError, ValueError):
 
 @dataclass(eq=False, repr=False)
 class UnmatchedRuleError(PlanError, LookupError):
-    """A rule selected no parameter. Fields: `rule` and `select` (their code), `names` (what the model has)."""
+    """A rule selected no parameter.
+
+    Fields: `rule` (its code), `names` (what the model has); of the parts that matched nothing by themselves, the
+    `globs` over names, the `paths` (globs over modules), and what every `other` one looks for, in words.
+    """
 
     rule: str
-    select: str
     names: list[str]
+    globs: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        word = max(_WORD.findall(self.select), key=len, default=self.select)
-        return (
-            f"{self.rule} matched none of the model's {len(self.names)} parameters.\n"
-            f"{did_you_mean(word.strip('.'), _prefixes(self.names))}\n"
-            "If the layer may be absent, write Rule(..., optional=True)."
+        advice = [
+            *(_glob_advice(glob, self.names) for glob in self.globs),
+            *(_path_advice(path, self.names) for path in self.paths),
+            *(f"It looks for {each}; the model has none." for each in self.other),
+        ]
+        return "\n".join(
+            (
+                f"{self.rule} matched none of the model's {len(self.names)} parameters.",
+                *(advice or ["Each part of it matches something by itself, but no parameter matches the whole."]),
+                "If the layer may be absent, write Rule(..., optional=True).",
+            )
         )
 
 
@@ -68,6 +79,20 @@ class HyperparameterValueError(PlanError):
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value!r} in {self.where} cannot be used.\nIt must be {self.allowed}."
+
+
+@dataclass(eq=False, repr=False)
+class GroupRefusedError(HyperparameterValueError):
+    """The optimizer's own constructor refuses a group's values. Fields: as its base, and `optimizer`, `reason`."""
+
+    optimizer: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.optimizer} refuses {self.where}: {self.reason}\n"
+            f"What it was given: {self.value!r}. Each value must be {self.allowed}."
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -183,16 +208,37 @@ class NothingToTrainError(PlanError):
 
 
 @dataclass(eq=False, repr=False)
-class NotAnOptimizerError(PlanError, TypeError):
-    """Something else stands where an optimizer (class) is needed. Fields: `value`, `wanted`."""
+class NotAModelError(PlanError, TypeError):
+    """Something else stands where a model is needed. Field: `value` (what was passed, in words)."""
 
     value: str
-    wanted: str
 
     def __str__(self) -> str:
         return (
-            f"{self.value} is not {self.wanted}.\n"
-            "Pass the class itself, e.g. plan.build(model, torch.optim.AdamW); its arguments follow as keywords."
+            f"{self.value} is not a model, an nn.Module.\n"
+            "Pass the module itself, not its parameters() nor its class: plan.on(model), "
+            "plan.build(model, torch.optim.AdamW), name_groups(optimizer, model)."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class NotAnOptimizerError(PlanError, TypeError):
+    """Something else stands where an optimizer is needed. Fields: `value` (in words), `is_class` (which was wanted)."""
+
+    value: str
+    is_class: bool
+
+    def __str__(self) -> str:
+        if self.is_class:
+            return (
+                f"{self.value} is not a subclass of torch.optim.Optimizer.\n"
+                "Pass the class itself, not an instance, e.g. plan.build(model, torch.optim.AdamW); "
+                "its arguments follow as keywords."
+            )
+        return (
+            f"{self.value} is not a torch.optim.Optimizer instance.\n"
+            "Pass the optimizer itself, as it was made by plan.build or by its class: view(optimizer), "
+            "name_groups(optimizer, model)."
         )
 
 
@@ -275,6 +321,18 @@ class ParameterNameError(ParamGroupsError, KeyError):
 
 
 @dataclass(eq=False, repr=False)
+class ForeignParameterError(ParameterNameError):
+    """A parameter of an optimizer is not the model's. Fields: `name` (where it stands), `names` (the model's)."""
+
+    def __str__(self) -> str:
+        return (
+            f"A parameter of {self.name} is not in this model, whose parameters are {listing(self.names, most=4)}.\n"
+            "Pass the model from whose parameters the optimizer was made; if layers were replaced since, make the "
+            "optimizer anew."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class MixedValueError(ParamGroupsError, ValueError):
     """One value was asked of groups that differ. Fields: `name`, `values` (group -> value)."""
 
@@ -289,7 +347,33 @@ class MixedValueError(ParamGroupsError, ValueError):
         )
 
 
-def _prefixes(names: Iterable[str]) -> list[str]:
-    """Every dotted prefix of `names`, the names included: what a glob may have been meant to start with."""
-    parts = (name.split(".") for name in names)
+def _glob_advice(glob: str, names: Sequence[str]) -> str:
+    """What to write for a glob that matches no name: only what matches one."""
+    modules = _modules(names)
+    if glob.rstrip(".") in modules:
+        path = glob.rstrip(".")
+        return f"{path!r} is a module, not a parameter: write {f'{path}.*'!r} or Within({path!r})."
+    attributes = dict.fromkeys(name.rpartition(".")[2] for name in names)
+    offered = [*(f"{path}.*" for path in modules), *(f"*.{each}" for each in attributes), *names]
+    close = [each for each in nearest(glob, offered) if any(fnmatchcase(name, each) for name in names)]
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    top = dict.fromkeys(f"{first}.*" if rest else first for first, _, rest in (n.partition(".") for n in names))
+    return f"Nothing is called {glob!r}. There are: {listing(top)}."
+
+
+def _path_advice(path: str, names: Sequence[str]) -> str:
+    """What to write for a glob that matches the path of no module."""
+    modules = _modules(names)
+    if path in names:
+        return f"{path!r} is a parameter, not a module: write {path!r} without Within."
+    close = nearest(path, modules)
+    if close:
+        return f"Did you mean {' or '.join(f'Within({each!r})' for each in close)}?"
+    return f"No module is called {path!r}. There are: {listing(m for m in modules if '.' not in m)}."
+
+
+def _modules(names: Sequence[str]) -> list[str]:
+    """The path of every module that holds one of the parameters `names`."""
+    parts = [name.split(".")[:-1] for name in names]
     return list(dict.fromkeys(".".join(words[: i + 1]) for words in parts for i in range(len(words))))

@@ -56,6 +56,21 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     return f"There are: {listing(names)}." if names else "There are none."
 
 
+def described(value: object) -> str:
+    """What was passed, in a few words: of an object its type alone, since its repr may be long.
+
+    Example:
+        >>> described("adam"), described(dict), described([1, 2])
+        ("'adam'", 'the class dict', 'a list')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, (str, int, float)):
+        return repr(value)
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
 class ParamGroupsError(Exception):
     """The root of every error this package raises on purpose."""
 

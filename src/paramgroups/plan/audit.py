@@ -5,16 +5,23 @@ Knows what is a mistake, and names it; knows nothing of how values are resolved.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from torch.optim import Optimizer
 
 from paramgroups.errors import DuplicateNameError, NothingToTrainError, UnmatchedRuleError
 from paramgroups.hyperparameters import check_name
 from paramgroups.params import Param
 from paramgroups.plan.cascade import Matches
-from paramgroups.plan.rules import Plan, Rule, select_code
+from paramgroups.plan.rules import LayerDecay, Plan, Rule
+from paramgroups.selectors import Named, Within, meaning, parts
+
+
+class FrozenRuleWarning(UserWarning):
+    """A rule matches only parameters that the model itself has frozen, so that it does nothing."""
 
 
 def check_names(plan: Plan, optimizer_class: type[Optimizer] | None) -> None:
@@ -40,12 +47,44 @@ def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param
     for rule, (_, chosen) in zip(plan.rules, matches, strict=True):
         if not (chosen >= 0).any() and not (isinstance(rule, Rule) and rule.optional):
             names = [name for param in params for name in param.names]
-            raise UnmatchedRuleError(repr(rule), select_code(rule.select), names)
+            raise _unmatched(rule, names, params)
     sources: dict[str, str] = {}
     for variant in (variant for variants, _ in matches for variant in variants):
         if variant.name in sources:
             raise DuplicateNameError(variant.name, [sources[variant.name], variant.code])
         sources[variant.name] = variant.code
+
+
+def _unmatched(rule: Rule | LayerDecay, names: list[str], params: Sequence[Param]) -> UnmatchedRuleError:
+    """What to say of a rule that matches nothing: of which parts of its selector that is true by themselves."""
+    dead = [part for part in parts(rule.select) if not part.mask(params).any()]
+    globs = [glob for part in dead if isinstance(part, Named) for glob in part.globs]
+    paths = [glob for part in dead if isinstance(part, Within) for glob in part.globs]
+    other = [meaning(part) for part in dead if not isinstance(part, (Named, Within))]
+    return UnmatchedRuleError(repr(rule), names, globs, paths, other)
+
+
+def warn_of_frozen(plan: Plan, matches: Sequence[Matches], frozen_by_model: Sequence[bool]) -> None:
+    """Warn of each rule that has no effect since the model itself has frozen all that it matches.
+
+    Args:
+        plan: whose rules may be such; one that freezes, or is optional, is not.
+        matches: from `match`.
+        frozen_by_model: for each parameter whether it is left out for the model's sake alone.
+    """
+    frozen = np.asarray(frozen_by_model, dtype=np.bool_)
+    for rule, (_, chosen) in zip(plan.rules, matches, strict=True):
+        quiet = isinstance(rule, Rule) and (rule.frozen or rule.optional)
+        hits = chosen >= 0
+        if not quiet and hits.any() and frozen[hits].all():
+            count = int(hits.sum())
+            warnings.warn(
+                f"{rule!r} does nothing: the model has frozen all {count} of the parameters it matches "
+                "(requires_grad is False).\nCall requires_grad_(True) on them before the plan is put on the model; "
+                "if they are frozen on purpose, drop the rule or write Rule(..., optional=True).",
+                FrozenRuleWarning,
+                stacklevel=5,  # the caller of Plan.on
+            )
 
 
 def check_groups(groups: Sequence[tuple[str, ...]], frozen: Sequence[str]) -> None:

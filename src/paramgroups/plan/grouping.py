@@ -56,7 +56,7 @@ class Frozen:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grouping:
     """Every parameter of a model in exactly one group, or frozen and in none; made by `Plan.on`. Prints as a table.
 
@@ -120,10 +120,9 @@ class Grouping:
         param = find(self.params, name)
         tied = f", tied with {', '.join(param.names[1:])}" if len(param.names) > 1 else ""
         title = f"{param.name}: {param.numel:,} elements{tied}"
-        columns = ("hyperparameter", "value", "given", "by")
         for each in self.frozen:
             if each.param is param:
-                return Table(columns, (), f"{title}, {each.reason}")
+                return Table((), (), f"{title}, {each.reason}")
         group = next(group for group in self.groups if param in group.params)
         rows: list[tuple[str, ...]] = []
         for key, steps in group.histories[group.params.index(param)].items():
@@ -132,7 +131,7 @@ class Grouping:
                 times = isinstance(step.given, Times)
                 given = f"× {show(step.given.factor)}" if times else show(step.given)
                 rows.append(("", "", struck(given) if step.overridden else given, step.source))
-        return Table(columns, tuple(rows), f"{title} in group {group.name}")
+        return Table(("hyperparameter", "value", "given", "by"), tuple(rows), f"{title} in group {group.name}")
 
     def diff(self, other: Grouping) -> Table:
         """What is different in `other`: parameters that are in another group, and values that changed.
@@ -176,6 +175,10 @@ class Grouping:
             rows.append((reason, *_size(params, total), *("—" for _ in keys)))
         return Table(("group", "tensors", "elements", "share", *keys), tuple(rows))
 
+    def __repr__(self) -> str:
+        frozen = f"; {len(self.frozen)} frozen" if self.frozen else ""
+        return f"<Grouping of {_count(len(self.groups), 'group')}, {_count(len(self.params), 'parameter')}{frozen}>"
+
     def __str__(self) -> str:
         return str(self.table())
 
@@ -187,6 +190,7 @@ class Grouping:
         return found | {each.param.name: (each.reason, {}) for each in self.frozen}
 
 
+_BY_MODEL = "frozen by the model"
 _ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
 
 
@@ -215,23 +219,33 @@ def _group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None
     audit.check_matches(plan, matches, params)
     defaults = {} if optimizer_class is None else hyperparameters.of_class(optimizer_class)
     class_defaults = {key: value for key, value in defaults.items() if value is not hyperparameters.REQUIRED}
+    for key, value in plan.defaults.items():
+        hyperparameters.check_length(key, value, defaults.get(key), "the plan's defaults")
     groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
         if resolved.frozen is not None:
             frozen.append(Frozen(param, f"frozen by rule {resolved.frozen!r}"))
         elif not param.parameter.requires_grad:
-            frozen.append(Frozen(param, "frozen by the model"))
+            frozen.append(Frozen(param, _BY_MODEL))
         else:
             groups.setdefault(resolved.rules, []).append((param, resolved.history))
     audit.check_groups(list(groups), [each.reason for each in frozen])
+    by_model = {each.param.name for each in frozen if each.reason == _BY_MODEL}
+    if by_model:
+        audit.warn_of_frozen(plan, matches, [param.name in by_model for param in params])
     made = tuple(
         Group(".".join(rules) or "default", rules, *zip(*members, strict=True)) for rules, members in groups.items()
     )
     for each in made:
         for key, value in each.hyperparameters.items():
             hyperparameters.check_value(key, value, f"group {each.name!r}")
+            hyperparameters.check_length(key, value, defaults.get(key), f"group {each.name!r}")
     return Grouping(plan, made, tuple(frozen))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _size(params: tuple[Param, ...], total: int) -> tuple[str, str, str]:

@@ -5,14 +5,15 @@ Knows how rules are written and checked one by one; what they come to on a model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from torch import nn
 from torch.optim import Optimizer
+from typing_extensions import Never
 
-from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError
+from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError, described
 from paramgroups.hyperparameters import RESERVED, Range, check_value, plain
 from paramgroups.params import Param, check_group_name
 from paramgroups.plan.depth import Depths
@@ -80,12 +81,14 @@ class Rule:
     def __init__(
         self,
         select: Selector | str,
-        *,
+        *more: Never,
         name: str | None = None,
         frozen: bool = False,
         optional: bool = False,
         **hyperparameters: Any,
     ) -> None:
+        if more:
+            raise TypeError(_one_selector((select, *more)))
         for field, value in (
             ("select", selector(select)),
             ("name", name),
@@ -314,6 +317,14 @@ def check_values(values: Mapping[str, Any], where: str) -> None:
 def select_code(select: Selector) -> str:
     """A selector as it is written in a rule: a single glob as a plain string."""
     return repr(select.globs[0]) if isinstance(select, Named) and len(select.globs) == 1 else repr(select)
+
+
+def _one_selector(given: Sequence[object]) -> str:
+    """What to write instead of a rule with several selectors."""
+    shown = ", ".join(repr(each) if isinstance(each, (str, Selector)) else described(each) for each in given)
+    globs = [each for each in given if isinstance(each, str)]
+    meant = repr(Named(*globs)) if len(globs) == len(given) else "first | second"
+    return f"Rule({shown}, ...) has {len(given)} selectors; a rule has one.\nWrite Rule({meant}, ...)."
 
 
 def _number(name: str, value: Any, where: str, allowed: Range) -> float:
