@@ -11,11 +11,13 @@ from torch.optim import Optimizer
 import paramgroups as pg
 from paramgroups.errors import (
     CollidingArgumentError,
+    GroupRefusedError,
     HyperparameterValueError,
     MissingHyperparameterError,
     NotAnOptimizerError,
     UnknownHyperparameterError,
 )
+from paramgroups.plan import FrozenRuleWarning
 
 TORCH = [
     kind
@@ -81,7 +83,8 @@ def test_what_the_model_has_frozen_is_never_thawed():
     """Even by a rule that gives it an lr."""
     model = net().requires_grad_(False)
     model["head"].requires_grad_(True)
-    optimizer = pg.Plan(pg.Rule("body.*", lr=1.0), lr=0.1).build(model, torch.optim.SGD)
+    with pytest.warns(FrozenRuleWarning, match="does nothing"):
+        optimizer = pg.Plan(pg.Rule("body.*", lr=1.0), lr=0.1).build(model, torch.optim.SGD)
     assert pg.view(optimizer).names == ["default"]
     assert [p.requires_grad for p in model.parameters()] == [False, True]
 
@@ -120,8 +123,8 @@ ERRORS = {
     "out of range": ({"eps": -1.0}, HyperparameterValueError, "eps = -1.0 in build cannot be used."),
     "refused by the class": (
         {"fused": True, "foreach": True},
-        RuntimeError,
-        "`fused` and `foreach` cannot be `True` together.",
+        GroupRefusedError,
+        "AdamW refuses group 'default': RuntimeError: `fused` and `foreach` cannot be `True` together.",
     ),
 }
 
@@ -137,12 +140,33 @@ def test_a_keyword_that_cannot_be_is_an_error(keywords, error, text):
 def test_the_class_judges_the_values_of_each_group():
     """By itself torch checks only what its constructor is given; a rule's value is checked too, and the group named."""
     plan = pg.Plan(pg.Rule("head.*", nesterov=True), lr=0.1)
-    with pytest.raises(
-        HyperparameterValueError, match=r"group 'head'.*\n.*SGD, which says: Nesterov momentum requires"
-    ):
+    with pytest.raises(HyperparameterValueError, match=r"^SGD refuses group 'head': Nesterov momentum requires"):
         plan.build(net(), torch.optim.SGD)
-    with pytest.raises(HyperparameterValueError, match=r"group 'head'.*\n.*SGD, which says:"):
+    with pytest.raises(HyperparameterValueError, match=r"^SGD refuses group 'head': ") as caught:
         pg.Plan(pg.Rule("head.*", lr=None), lr=0.1).build(net(), torch.optim.SGD)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+class Unpacking(Optimizer):
+    """A third-party class that says nothing of the length it wants."""
+
+    def __init__(self, params: Any, lr: float = 0.1, pair: Any = None) -> None:
+        super().__init__(params, {"lr": lr, "pair": pair or (0, 0)})
+        assert pair is None or pair[1] is not None
+
+
+def test_whatever_a_constructor_raises_names_the_group():
+    """An IndexError of its own code, too; the cause is kept."""
+    with pytest.raises(GroupRefusedError, match=r"^Unpacking refuses group 'head': IndexError: tuple index") as caught:
+        pg.Plan(pg.Rule("head.*", pair=(1,))).build(net(), Unpacking)
+    assert isinstance(caught.value.__cause__, IndexError)
+
+
+def test_an_optimizer_instance_is_no_class():
+    """Said with its type, not its repr of many lines."""
+    instance: Any = torch.optim.SGD(net().parameters(), lr=0.1)
+    with pytest.raises(NotAnOptimizerError, match=r"^an? SGD is not a subclass of(.|\n)*class itself, not an instance"):
+        pg.Plan(lr=0.1).build(net(), instance)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from paramgroups.errors import HyperparameterValueError, NotAnOptimizerError, UnknownHyperparameterError
 from paramgroups.hyperparameters import (
     REQUIRED,
+    check_length,
     check_name,
     check_value,
     of_class,
@@ -204,3 +205,12 @@ def test_a_copy_shares_no_tensor():
     assert copied == (inner, [inner, 0.5])
     assert copied[0] is not inner
     assert copied[1][0] is not inner
+
+
+def test_a_tuple_is_only_compared_with_a_tuple():
+    """What replaces a number, None or nothing may have any length."""
+    for present in (None, 0.1, (1, 2)):
+        check_length("pair", (1.0, 2.0), present, "here")
+    check_length("pair", 0.5, (1, 2), "here")
+    with pytest.raises(HyperparameterValueError, match=r"a tuple of 2, as \(1, 2\) is"):
+        check_length("pair", [1.0], (1, 2), "here")

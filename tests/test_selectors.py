@@ -238,6 +238,12 @@ def test_what_holds_the_users_own_code_compares_and_pickles():
 NO_TEXT = "give one or more non-empty strings"
 WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
     (selector, (3,), {}, r"^3 selects no parameters.\nPass a glob"),
+    (selector, (nn.LayerNorm,), {}, r"^the class LayerNorm selects .*\n.*write Kind\(nn\.LayerNorm\)\.$"),
+    (selector, (nn.Sequential(nn.Linear(2, 2)),), {}, r"^a Sequential selects .*\n.*Within\('its\.path'\)"),
+    (selector, (nn.Linear(2, 2).weight,), {}, r"^a Parameter selects .*\n.*the name that"),
+    (selector, (["a.*", "b.*"],), {}, r"^a list selects .*\n.*write Named\('a\.\*', 'b\.\*'\)\.$"),
+    (selector, ({"b.*", "a.*"},), {}, r"^a set selects .*\n.*write Named\('a\.\*', 'b\.\*'\)\.$"),
+    (selector, (len,), {}, r"\n.*write Where\(function\)\.$"),
     (operator.and_, (NORMS, 3), {}, "^3 selects no parameters"),
     (Named, (), {}, NO_TEXT),
     (Named, ("",), {}, NO_TEXT),

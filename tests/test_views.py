@@ -19,6 +19,7 @@ from paramgroups.errors import (
     HyperparameterValueError,
     InvalidNameError,
     MixedValueError,
+    NotAModelError,
     NotAnOptimizerError,
     ParameterNameError,
     UnknownHyperparameterError,
@@ -311,7 +312,7 @@ def test_a_parameter_of_no_model_or_in_two_groups_is_an_error():
     """The message says where it stands."""
     net = model()
     optimizer = torch.optim.SGD([{"params": net["body"].parameters()}], lr=0.1)
-    with pytest.raises(ParameterNameError, match=r"group 'group0' \(number 0\), of shape \(2, 2\)"):
+    with pytest.raises(ParameterNameError, match=r"group 'group0' \(number 0, shape \(2, 2\)\) is not in this model"):
         pg.name_groups(optimizer, net["head"])
     optimizer.param_groups.append({**optimizer.param_groups[0]})
     with pytest.raises(
@@ -328,3 +329,24 @@ def test_reading_every_group_is_linear_in_the_groups(monkeypatch):
     monkeypatch.setattr(module, "labels", calls.append)
     assert {group.lr for group in pg.view(optimizer)} == {0.1}
     assert calls == []
+
+
+def test_a_tuple_of_another_length_is_refused():
+    """By itself torch would take it, and the next step would fail."""
+    for view in (pg.view(adamw({"name": "head"})), pg.view(adamw({"name": "head", "betas": (0.8, 0.9)}))):
+        before = view["head"].betas
+        with pytest.raises(HyperparameterValueError, match=r"betas = \(0\.9,\) in group 'head'(.|\n)*a tuple of 2"):
+            view["head"].betas = (0.9,)
+        assert view["head"].betas == before
+
+
+def test_model_and_optimizer_swapped_are_told_apart():
+    """Either order of the wrong things names what was passed, by type, and the right order."""
+    net: Any = model()
+    optimizer: Any = torch.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(NotAnOptimizerError, match=r"^a ModuleDict is not(.|\n)*name_groups\(optimizer, model\)"):
+        pg.name_groups(net, optimizer)
+    with pytest.raises(NotAnOptimizerError, match=r"^a ModuleDict is not(.|\n)*Pass the optimizer itself"):
+        pg.view(net)
+    with pytest.raises(NotAModelError, match=r"^an? SGD is not a model"):
+        pg.name_groups(optimizer, optimizer)

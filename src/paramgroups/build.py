@@ -89,7 +89,7 @@ def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], default
     values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
     try:
         optimizer_class(group["params"][:1], **(defaults | values))
-    except Exception as error:  # noqa: BLE001 - whatever a foreign constructor raises is its judgement
+    except Exception as error:  # whatever a foreign constructor raises is its judgement
         title = optimizer_class.__name__
         reason = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
         where, allowed = f"group {group['name']!r}", f"one that {title} accepts"

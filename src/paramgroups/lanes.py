@@ -255,7 +255,7 @@ class Bank:
         self._value_in = itemgetter(name)
         self._bases = np.array([lane.last.base for lane in lanes])
         self._suspects: frozenset[int] = frozenset()
-        self._ahead: tuple[int, list[list[float]]] = (0, [])
+        self._ahead = (0, np.empty((0, len(lanes))))
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._last = self._read(groups)
 
@@ -273,7 +273,7 @@ class Bank:
         start, rows = self._ahead
         if not start <= step < start + len(rows):
             start, rows = self._ahead = step, self._rows(step)
-        values = rows[step - start]
+        values: list[float] = rows[step - start].tolist()
         if step in self._suspects:
             for lane, value in zip(self.lanes, values, strict=True):
                 lane.check_value(step, value)
@@ -291,21 +291,20 @@ class Bank:
                 write(group, path, value)
             self._last = self._read(groups)
 
-    def _rows(self, step: int) -> list[list[float]]:
+    def _rows(self, step: int) -> NDArray[np.float64]:
         """The values of every lane from `step` on, a row an update, as the present bases give them."""
         count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes))) if self._schedule.closed_form else 1
         steps = np.arange(step, step + count) - self._origin
         if self._schedule.affine:
             factors, offsets = self._schedule.line(steps)
-            values = factors[:, None] * self._bases + offsets[:, None]
+            values: NDArray[np.float64] = factors[:, None] * self._bases + offsets[:, None]
         else:
             bases, places = np.unique(self._bases, return_inverse=True)
             values = np.stack([self._schedule.values(steps, base) for base in bases], axis=1)[:, places]
         allowed = range_of(self._path)
         fits = float(values.min()) in allowed and float(values.max()) in allowed
         self._suspects = frozenset() if fits else frozenset(range(step, step + count))
-        rows: list[list[float]] = values.tolist()
-        return rows
+        return values
 
     def _own(self, groups: Groups) -> Groups:
         return [groups[index] for index in self._indices or range(len(groups))]

@@ -95,12 +95,8 @@ def parts(select: Selector) -> list[Selector]:
 def meaning(select: Selector) -> str:
     """What a selector looks for, in words."""
     match select:
-        case Role("NORMS"):
-            return "norm layers, by their class (NORMS: LayerNorm, BatchNorm2d, T5LayerNorm, ...)"
-        case Role("BIASES"):
-            return "biases, by their name in the module (BIASES: bias, in_proj_bias, bias_ih_l0, ...)"
-        case Role("EMBEDDINGS"):
-            return "embeddings, by class or name (EMBEDDINGS: nn.Embedding, pos_embed, ...)"
+        case Role() if select.name in _MEANINGS:
+            return _MEANINGS[select.name]
         case Kind():
             return f"parameters that a module of the class itself owns ({select!r})"
         case Matching():
@@ -393,6 +389,11 @@ def _all(_: Site) -> bool:
     return True
 
 
+_MEANINGS = {
+    "NORMS": "norm layers, by their class (NORMS: LayerNorm, BatchNorm2d, T5LayerNorm, ...)",
+    "BIASES": "biases, by their name in the module (BIASES: bias, in_proj_bias, bias_ih_l0, ...)",
+    "EMBEDDINGS": "embeddings, by class or name (EMBEDDINGS: nn.Embedding, pos_embed, ...)",
+}
 _ROLES: dict[str, SiteTest] = {"ALL": _all, "BIASES": _bias, "EMBEDDINGS": _embedding, "NORMS": _norm}
 
 

@@ -33,6 +33,8 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if not self.columns:
+            return "\n".join((self.title, *self.notes))
         lines = [self.columns, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         right = self._flush_right()
@@ -40,9 +42,11 @@ class Table:
             "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
             for line in lines
         ]
-        return "\n".join(([self.title] if self.title else []) + text[not self.columns :] + list(self.notes))
+        return "\n".join(([self.title] if self.title else []) + text + list(self.notes))
 
-    def __rich__(self) -> RichTable:
+    def __rich__(self) -> RichTable | Text:
+        if not self.columns:
+            return _rich_text(str(self))
         from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
 

@@ -6,10 +6,10 @@ from paramgroups import errors
 
 CASES = {
     "a dead rule": (
-        errors.UnmatchedRuleError("Rule('haed.*', lr=1)", "'haed.*'", ["body.weight", "head.weight"]),
+        errors.UnmatchedRuleError("Rule('haed.*', lr=1)", ["body.weight", "head.weight"], ["haed.*"]),
         (
             "Rule('haed.*', lr=1) matched none of the model's 2 parameters.\n"
-            "Did you mean 'head'?\n"
+            "Did you mean 'head.*'?\n"
             "If the layer may be absent, write Rule(..., optional=True)."
         ),
     ),
@@ -82,10 +82,40 @@ CASES = {
         ),
     ),
     "no optimizer": (
-        errors.NotAnOptimizerError("'adam'", "a subclass of torch.optim.Optimizer"),
+        errors.NotAnOptimizerError("an Adam", is_class=True),
         (
-            "'adam' is not a subclass of torch.optim.Optimizer.\n"
-            "Pass the class itself, e.g. plan.build(model, torch.optim.AdamW); its arguments follow as keywords."
+            "an Adam is not a subclass of torch.optim.Optimizer.\n"
+            "Pass the class itself, not an instance, e.g. plan.build(model, torch.optim.AdamW); "
+            "its arguments follow as keywords."
+        ),
+    ),
+    "no optimizer instance": (
+        errors.NotAnOptimizerError("a Linear", is_class=False),
+        (
+            "a Linear is not a torch.optim.Optimizer instance.\n"
+            "Pass the optimizer itself, as it was made by plan.build or by its class: view(optimizer), "
+            "name_groups(optimizer, model)."
+        ),
+    ),
+    "no model": (
+        errors.NotAModelError("a generator"),
+        (
+            "a generator is not a model, an nn.Module.\n"
+            "Pass the module itself, not its parameters() nor its class: plan.on(model), "
+            "plan.build(model, torch.optim.AdamW), name_groups(optimizer, model)."
+        ),
+    ),
+    "a refused group": (
+        errors.GroupRefusedError("values", {"lr": None}, "group 'head'", "one that SGD accepts", "SGD", "no lr"),
+        "SGD refuses group 'head': no lr\nWhat it was given: {'lr': None}. Each value must be one that SGD accepts.",
+    ),
+    "another model's parameter": (
+        errors.ForeignParameterError("group 'default' (number 0, shape (2, 2))", ["a.weight", "a.bias"]),
+        (
+            "A parameter of group 'default' (number 0, shape (2, 2)) is not in this model, whose parameters are "
+            "'a.weight', 'a.bias'.\n"
+            "Pass the model from whose parameters the optimizer was made; if layers were replaced since, make the "
+            "optimizer anew."
         ),
     ),
     "a collision": (
@@ -162,3 +192,39 @@ def test_depths_are_shown_up_to_a_dozen():
     """A message about a large model stays short."""
     text = str(errors.DepthError("two stacks", {f"m{i}": "seen" for i in range(40)}))
     assert text.count("seen") == 12
+
+
+NAMES = ["body.0.weight", "body.0.bias", "head.weight", "head.bias"]
+DEAD = {
+    "a module": (["head"], [], "'head' is a module, not a parameter: write 'head.*' or Within('head')."),
+    "a module and a dot": (
+        ["body.0."],
+        [],
+        "'body.0' is a module, not a parameter: write 'body.0.*' or Within('body.0').",
+    ),
+    "a slip": (["haed.*"], [], "Did you mean 'head.*'"),
+    "a slip of case": (["Head.*"], [], "Did you mean 'head.*'"),
+    "a slip in an attribute": (["*.wieght"], [], "Did you mean '*.weight'"),
+    "a slip in a name": (["haed.bias"], [], "Did you mean 'head.bias'"),
+    "nothing like it": (["xyz"], [], "Nothing is called 'xyz'. There are: 'body.*', 'head.*'."),
+    "a slip of a path": ([], ["haed"], "Did you mean Within('head')?"),
+    "a glob below a leaf module": ([], ["head.*"], "Did you mean Within('head')?"),
+    "a parameter for a path": (
+        [],
+        ["head.bias"],
+        "'head.bias' is a parameter, not a module: write 'head.bias' without",
+    ),
+    "no such path": ([], ["xyz"], "No module is called 'xyz'. There are: 'body', 'head'."),
+}
+
+
+@pytest.mark.parametrize(("globs", "paths", "advice"), DEAD.values(), ids=DEAD)
+def test_only_what_matches_something_is_offered_for_a_dead_rule(globs, paths, advice):
+    """Never the text that was typed, and a module as the glob of what is in it."""
+    second = str(errors.UnmatchedRuleError("Rule(...)", NAMES, globs, paths)).splitlines()[1]
+    assert second.startswith(advice)
+
+
+def test_parts_that_match_but_never_together_are_said_to():
+    """No name is offered where every name was right."""
+    assert "no parameter matches the whole" in str(errors.UnmatchedRuleError("Rule('a.*' & NORMS)", NAMES))

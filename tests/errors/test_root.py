@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 import paramgroups.errors
-from paramgroups.errors import ParamGroupsError, did_you_mean, listing, nearest
+from paramgroups.errors import ParamGroupsError, described, did_you_mean, listing, nearest
 
 ERRORS = [v for v in vars(paramgroups.errors).values() if isinstance(v, type) and issubclass(v, Exception)]
 FAMILIES = {"ParamGroupsError", "PlanError", "ScheduleError", "SchedulerError"}
@@ -81,3 +81,15 @@ def test_a_hint_offers_lists_or_admits_there_is_nothing():
     assert did_you_mean("x", ["head", "tail", "head"]) == "There are: 'head', 'tail'."
     assert did_you_mean("x", []) == "There are none."
     assert listing(map(str, range(20)), most=2) == "'0', '1' and 18 more"
+
+
+def test_an_object_is_described_by_its_type():
+    """A repr may be many lines long; a word is shown as it is."""
+    assert [described(value) for value in ("adam", None, 3, OSError, [1])] == [
+        "'adam'",
+        "None",
+        "3",
+        "the class OSError",
+        "a list",
+    ]
+    assert described(OSError()) == "an OSError"

@@ -13,7 +13,8 @@ CASES = {
         errors.UnresolvedDurationError("Warmup('5%')", ["5%"]),
         (
             "Warmup('5%') does not know yet how many steps '5%' is.\n"
-            "Say how long the run is: schedule.resolve(Horizon(steps=...))."
+            "Say how long the run is: Scheduler(..., horizon=Horizon(steps=...)), or "
+            "schedule.resolve(Horizon(steps=...))."
         ),
     ),
     "no base": (

@@ -1,11 +1,14 @@
 """Mistakes that only show on a model, each with its own error."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 import paramgroups as pg
 from paramgroups import errors
+from paramgroups.plan import FrozenRuleWarning
 
 
 def net() -> nn.ModuleDict:
@@ -17,7 +20,7 @@ CASES = {
     "a dead rule": (
         pg.Plan(pg.Rule("haed.*", lr=1)),
         errors.UnmatchedRuleError,
-        "Rule('haed.*', lr=1) matched none of the model's 4 parameters.\nDid you mean 'head'",
+        "Rule('haed.*', lr=1) matched none of the model's 4 parameters.\nDid you mean 'head.*'?",
     ),
     "a dead selector": (
         pg.Plan(pg.Rule(pg.NORMS & "head.*", lr=1)),
@@ -80,7 +83,9 @@ def test_a_rule_that_matches_only_what_is_frozen_is_not_dead():
     """It may be a model that is thawed later."""
     model = net()
     model["body"].requires_grad_(False)
-    assert pg.Plan(pg.Rule("body.*", lr=1), lr=0.1).on(model).groups[0].name == "default"
+    with pytest.warns(FrozenRuleWarning, match="does nothing"):
+        grouping = pg.Plan(pg.Rule("body.*", lr=1), lr=0.1).on(model)
+    assert grouping.groups[0].name == "default"
 
 
 def test_who_froze_everything_is_counted():
@@ -96,6 +101,68 @@ def test_an_empty_model_and_a_class_that_is_none_are_errors():
         pg.Plan(lr=0.1).on(nn.Identity())
     with pytest.raises(errors.NotAnOptimizerError, match="'adam' is not a subclass"):
         pg.Plan(lr=0.1).on(net(), "adam")  # type: ignore[arg-type]  # that is the point
+
+
+def test_what_is_no_model_is_named_by_its_type():
+    """Parameters, a class, or model and optimizer swapped; never a repr of many lines."""
+    plan: Any = pg.Plan(lr=0.1)
+    for call, text in (
+        (lambda: plan.on(net().parameters()), "a generator is not a model"),
+        (lambda: plan.on(nn.Linear), "the class Linear is not a model"),
+        (lambda: plan.build(torch.optim.AdamW, net()), "the class AdamW is not a model"),
+    ):
+        with pytest.raises(errors.NotAModelError, match=text) as caught:
+            call()
+        assert isinstance(caught.value, TypeError)
+        assert "plan.build(model, torch.optim.AdamW)" in str(caught.value)
+
+
+def test_a_dead_selector_says_what_it_looks_for():
+    """No name of the model is offered for what was not looked for by name."""
+    for select, text in (
+        (pg.NORMS, r"looks for norm layers"),
+        (pg.NORMS & "head.*", r"looks for norm layers"),
+        (pg.BIASES & "haed.*", r"Did you mean 'head\.\*'"),
+        (pg.EMBEDDINGS, "looks for embeddings"),
+        (pg.Kind(nn.Conv2d), r"owns \(Kind\(nn\.Conv2d\)\)"),
+        (pg.Ndim(4), r"dimensions \(Ndim\(4\)\)"),
+        (pg.Matching("^conv"), r"regular expression is found"),
+        (~pg.ALL, "looks for parameters that ~ALL selects"),
+        (pg.BIASES & pg.Ndim(2), "matches something by itself"),
+        (pg.Within("haed"), r"Did you mean Within\('head'\)"),
+    ):
+        with pytest.raises(errors.UnmatchedRuleError, match=text) as caught:
+            pg.Plan(pg.Rule(select, lr=1)).on(net())
+        assert "There are" not in str(caught.value)
+
+
+def test_a_glob_that_is_a_module_says_so():
+    """The commonest slip of all."""
+    with pytest.raises(errors.UnmatchedRuleError, match=r"'head' is a module.*'head\.\*' or Within\('head'\)"):
+        pg.Plan(pg.Rule("head", lr=0.1)).on(net())
+
+
+def test_a_rule_on_what_the_model_has_frozen_is_warned_of():
+    """It names the rule, and says what to do; one of the plan's own frozen rules, or an optional one, does not."""
+    model = net()
+    model["head"].requires_grad_(False)
+    with pytest.warns(FrozenRuleWarning, match=r"^Rule\('head\.\*', lr=1\) does nothing(.|\n)*requires_grad_\(True\)"):
+        pg.Plan(pg.Rule("head.*", lr=1)).on(model)
+    pg.Plan(pg.Rule("head.*", lr=1, optional=True), pg.Rule("*.bias", eps=1.0)).on(model)
+    pg.Plan(pg.Rule("head.*", frozen=True), pg.Rule("head.*", lr=1)).on(model)
+
+
+def test_a_tuple_of_another_length_is_an_error_once_the_class_is_known():
+    """In a rule and in the defaults; without a class nothing is known of lengths."""
+    allowed = r"It must be a tuple of 2, as \(0\.9, 0\.999\) is"
+    rule = pg.Rule("head.*", betas=(0.9,))
+    for plan, where in (
+        (pg.Plan(rule, lr=0.1), "group 'head'"),
+        (pg.Plan(lr=0.1, betas=(0.9, 0.9, 0.9)), "the plan's defaults"),
+    ):
+        with pytest.raises(errors.HyperparameterValueError, match=rf"in {where} cannot be used\.\n{allowed}"):
+            plan.build(net(), torch.optim.AdamW)
+        plan.on(net())
 
 
 def test_without_a_class_only_near_misses_are_unknown():

@@ -159,3 +159,15 @@ def test_planning_leaves_the_garbage_collector_as_it_was(fails):
             assert gc.isenabled() == enabled
         finally:
             gc.enable()
+
+
+def test_a_frozen_parameter_explains_itself_in_one_line():
+    """No heading of a table that has no rows; rich prints the same line."""
+    table = PLAN.on(net()).explain("norm.bias")
+    assert str(table) == str(table.__rich__()) == "norm.bias: 16 elements, frozen by rule 'norm.bias'"
+
+
+def test_the_repr_of_a_grouping_is_one_line():
+    """It counts; the table is what print shows."""
+    assert repr(PLAN.on(net())) == "<Grouping of 3 groups, 4 parameters; 1 frozen>"
+    assert repr(pg.Plan(lr=0.1).on(nn.Linear(2, 2, bias=False))) == "<Grouping of 1 group, 1 parameter>"

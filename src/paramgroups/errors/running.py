@@ -39,7 +39,8 @@ class UnresolvedDurationError(ScheduleError):
     def __str__(self) -> str:
         return (
             f"{self.schedule} does not know yet how many steps {listing(self.durations)} is.\n"
-            "Say how long the run is: Scheduler(..., horizon=Horizon(steps=...)), or schedule.resolve(Horizon(steps=...))."
+            "Say how long the run is: Scheduler(..., horizon=Horizon(steps=...)), or "
+            "schedule.resolve(Horizon(steps=...))."
         )
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from torch import nn
 from torch.optim import Optimizer
-from typing_extensions import Never
 
 from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError, described
 from paramgroups.hyperparameters import RESERVED, Range, check_value, plain
@@ -81,7 +80,7 @@ class Rule:
     def __init__(
         self,
         select: Selector | str,
-        *more: Never,
+        *more: NoReturn,
         name: str | None = None,
         frozen: bool = False,
         optional: bool = False,
