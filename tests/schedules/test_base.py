@@ -215,7 +215,7 @@ def test_an_unresolved_schedule_says_what_it_waits_for(use):
         use(Warmup("5%").then(Cosine("rest")).then(Linear("5%")))
     assert str(caught.value) == (
         "Warmup('5%').then(Cosine('rest')).then(Linear('5%')) does not know yet how many steps '5%', 'rest' is.\n"
-        "Say how long the run is: schedule.resolve(Horizon(steps=...))."
+        "Say how long the run is: Scheduler(..., horizon=Horizon(steps=...)), or schedule.resolve(Horizon(steps=...))."
     )
 
 
