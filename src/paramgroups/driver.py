@@ -209,16 +209,18 @@ class Driver:
         self.check_alone()
         self.notice()
 
-    def follow(self) -> None:
-        """Regroup where groups came, went or were replaced since the last look."""
+    def follow(self) -> Groups:
+        """Regroup where groups came, went or were replaced since the last look, and say which there are."""
+        groups = self.optimizer.param_groups
         try:
-            if self.optimizer.param_groups == self._groups:  # a look at each dict's identity, where none did
-                return
+            if groups == self._groups:  # a look at each dict's identity, where none did
+                return groups
         except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
             pass
         self._check_whole()
         self._look(self._groups, self.clock.step)  # what was written before they moved
         self._regroup()
+        return self.optimizer.param_groups
 
     def _check_whole(self) -> None:
         """Refuse a list that stands in for the real one and shows only a part of it."""
@@ -233,8 +235,7 @@ class Driver:
 
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
-        self.follow()
-        groups, step = self.optimizer.param_groups, self.clock.step
+        groups, step = self.follow(), self.clock.step
         self._look(groups, step - 1)
         for bank in self._banks:
             bank.write(groups, step)
@@ -242,16 +243,16 @@ class Driver:
 
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
-        self.follow()
-        self._look(self.optimizer.param_groups, self.clock.step)
+        self._look(self.follow(), self.clock.step)
 
     def _look(self, groups: Groups, step: int) -> None:
         """Enter what was written by hand; all of it, or nothing where one value is wrong."""
         for bank in self._banks:
             if bank.edited(groups):
-                break
-        else:
-            return
+                self._take_in(groups, step)
+                return
+
+    def _take_in(self, groups: Groups, step: int) -> None:
         edits = [edit for bank in self._banks for edit in bank.edits(groups)]
         self._add([(lane, self._edited(lane, step, value, was)) for lane, value, was in edits])
         self._rebuild(groups)

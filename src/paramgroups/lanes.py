@@ -34,7 +34,7 @@ from paramgroups.schedules import Schedule
 Groups: TypeAlias = Sequence[MutableMapping[str, Any]]
 """An optimizer's `param_groups`."""
 
-_STEPS_AHEAD = 256  # steps evaluated at once, so that a tick is a look into a list,
+_STEPS_AHEAD = 128  # steps evaluated at once, so that a tick is a look into a list,
 _NUMBERS_AHEAD = 1 << 16  # of at most so many numbers
 _PROBES = 512  # steps at which a schedule is tried before it drives anything
 _EXACT = 1e-9  # a solved base has to give the edit back to within this fraction
@@ -255,7 +255,7 @@ class Bank:
         self._value_in = itemgetter(name)
         self._bases = np.array([lane.last.base for lane in lanes])
         self._suspects: frozenset[int] = frozenset()
-        self._ahead = (0, np.empty((0, len(lanes))))
+        self._since, self._rows = 0, list[list[float]]()
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._last = self._read(groups)
 
@@ -270,17 +270,18 @@ class Bank:
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
-        start, rows = self._ahead
-        if not start <= step < start + len(rows):
-            start, rows = self._ahead = step, self._rows(step)
-        values: list[float] = rows[step - start].tolist()
+        ahead = step - self._since
+        if not 0 <= ahead < len(self._rows):
+            self._since, self._rows, ahead = step, self._computed(step), 0
+        values = self._rows[ahead]
         if step in self._suspects:
             for lane, value in zip(self.lanes, values, strict=True):
                 lane.check_value(step, value)
-        for index, lane in self._changed:
-            exception = lane.exception_at(step)
-            if exception is not None:
-                values[index] = exception
+        if self._changed:
+            exceptions = [(index, lane.exception_at(step)) for index, lane in self._changed]
+            values = values.copy()
+            for index, exception in exceptions:
+                values[index] = values[index] if exception is None else exception
         path, own = self._path, groups if self._indices is None else self._own(groups)
         if self._plain:
             for group, value in zip(own, values, strict=True):
@@ -291,7 +292,7 @@ class Bank:
                 write(group, path, value)
             self._last = self._read(groups)
 
-    def _rows(self, step: int) -> NDArray[np.float64]:
+    def _computed(self, step: int) -> list[list[float]]:
         """The values of every lane from `step` on, a row an update, as the present bases give them."""
         count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes))) if self._schedule.closed_form else 1
         steps = np.arange(step, step + count) - self._origin
@@ -304,7 +305,8 @@ class Bank:
         allowed = range_of(self._path)
         fits = float(values.min()) in allowed and float(values.max()) in allowed
         self._suspects = frozenset() if fits else frozenset(range(step, step + count))
-        return values
+        rows: list[list[float]] = values.tolist()
+        return rows
 
     def _own(self, groups: Groups) -> Groups:
         return [groups[index] for index in self._indices or range(len(groups))]

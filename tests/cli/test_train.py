@@ -126,9 +126,13 @@ def in_processes(count: int, folder: Path, *arguments: str) -> str:
     return str(done.stdout).partition("\n\n")[0]
 
 
-@pytest.mark.parametrize("precision", ["32-true", pytest.param("64-true", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", ["32-true", "64-true"])
 def test_two_processes_agree_with_one(tmp_path, precision):
-    """After 20 steps of the same batches: the model to rtol 1e-5, group table and scheduled values exactly."""
+    """After 20 steps of the same batches: the model to rtol 1e-5, group table and scheduled values exactly.
+
+    In float32 by the norm of each parameter's tensor, as AdamW magnifies the rounding of weights next to 0; in float64
+    each weight by itself.
+    """
     one = in_processes(1, tmp_path / "one", "--precision", precision)
     two = in_processes(2, tmp_path / "two", "--precision", precision)
     assert one == two
@@ -139,9 +143,11 @@ def test_two_processes_agree_with_one(tmp_path, precision):
     assert values[0] == values[1]
     assert len(values[0]) == 20
     states = [torch.load(tmp_path / each / "checkpoint.pt", weights_only=True)["training"] for each in ("one", "two")]
-    nothing = 0.0 if precision == "64-true" else 1e-7  # where a float32 weight is next to 0, its rounding is not
     for name, weight in states[0]["model"].items():
-        torch.testing.assert_close(states[1]["model"][name], weight, rtol=1e-5, atol=nothing)
+        apart = (states[1]["model"][name] - weight).abs()
+        if precision == "64-true":
+            assert (apart <= 1e-5 * weight.abs()).all()
+        assert apart.norm() <= 1e-5 * weight.norm()
     assert states[0]["scheduler"] == states[1]["scheduler"]
 
 
