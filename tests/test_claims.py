@@ -108,3 +108,67 @@ def test_a_shared_tensor_is_given_to_each_group_of_its_own():
     assert first["lr"] is tensor
     assert second["lr"] is not tensor
     assert second["lr"] == tensor
+
+
+def two_groups(**defaults):
+    """Groups that share the tensors of the defaults, as torch makes them."""
+    return torch.optim.AdamW([{"params": [torch.zeros(1)]} for _ in range(2)], **defaults)
+
+
+def test_a_group_that_is_not_driven_keeps_its_tensor():
+    """The driven one gets its own, and keeps it."""
+    shared = torch.tensor(0.5)
+    optimizer = two_groups(lr=shared)
+    for _ in range(2):
+        separate(optimizer, lanes_for(optimizer, resolve({"group1": {"lr": A}}, {}, None)))
+    assert optimizer.param_groups[0]["lr"] is shared
+    own = optimizer.param_groups[1]["lr"]
+    assert own is not shared
+    separate(optimizer, lanes_for(optimizer, resolve({"group1": {"lr": A}}, {}, None)))
+    assert optimizer.param_groups[1]["lr"] is own
+
+
+def test_tensors_within_tuples_are_not_shared():
+    """Two tuples may hold one tensor."""
+    shared = torch.tensor(0.9)
+    optimizer = two_groups(lr=torch.tensor(0.1))
+    optimizer.param_groups[0]["betas"], optimizer.param_groups[1]["betas"] = (shared, 0.99), (shared, 0.999)
+    separate(optimizer, lanes_for(optimizer, resolve({}, {"betas[0]": A}, None)))
+    betas = [group["betas"][0] for group in optimizer.param_groups]
+    assert betas[0] is shared
+    assert betas[1] is not shared
+
+
+def test_the_default_of_groups_to_come_does_not_follow_the_schedule():
+    """The tensor that stands in a group is filled in place: the optimizer's default is another."""
+    given = torch.tensor(0.5)
+    optimizer = torch.optim.AdamW([torch.zeros(1)], lr=given)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+    assert optimizer.param_groups[0]["lr"] is given
+    for _ in range(5):
+        optimizer.step()
+    optimizer.add_param_group({"params": [torch.zeros(1)]})
+    assert scheduler.values() == {"lr/group0": 0.25, "lr/group1": 0.25}
+    assert scheduler.base_lrs == [0.5, 0.5]
+
+
+def test_tensors_that_a_load_shares_again_are_separated_again():
+    """Torch's copy of a state keeps what was shared in it."""
+    state = two_groups(lr=torch.tensor(0.5)).state_dict()
+    optimizer = two_groups(lr=torch.tensor(0.5))
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+    scheduler.rebase("group1", lr=1.0)
+    optimizer.load_state_dict(state)
+    assert [float(group["lr"]) for group in optimizer.param_groups] == [0.5, 1.0]
+
+
+def test_two_schedulers_share_a_hyperparameter_by_group():
+    """With floats, and with the one tensor that torch gives all groups."""
+    for lr in (0.5, torch.tensor(0.5)):
+        optimizer = two_groups(lr=lr)
+        first = pg.Scheduler(optimizer, {"group0": {"lr": pg.Linear(10)}})
+        second = pg.Scheduler(optimizer, {"group1": {"lr": pg.Constant(1.0)}})
+        for _ in range(5):
+            optimizer.step()
+        assert [float(group["lr"]) for group in optimizer.param_groups] == [0.25, 0.5]
+        assert first.journal == second.journal == ()

@@ -1,11 +1,13 @@
 """What counts as an update."""
 
+import copy
+
 import pytest
 import torch
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
 import paramgroups as pg
-from paramgroups.errors import ClockError, ClockStalledError
+from paramgroups.errors import ClockError, ClockStalledError, EditError
 
 
 def made(**kwargs):
@@ -197,6 +199,105 @@ def test_a_compiled_step_ticks_and_is_not_compiled_again(what):
     assert frames[2:] == frames[2:3] * 4
 
 
+def test_a_step_that_calls_its_parents_is_one_update():
+    """Torch runs the hooks of both where the parent class was instantiated before."""
+
+    class Louder(torch.optim.SGD):
+        """Does more after the step that it inherits."""
+
+        def step(self, closure=None):
+            """As the parent's."""
+            return super().step(closure)
+
+    torch.optim.SGD([torch.zeros(1)])
+    parameter = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = Louder([parameter], lr=1.0)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Linear(10))
+    for _ in range(3):
+        parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+    assert scheduler.last_epoch == 3
+    assert parameter.item() == pytest.approx(-(1.0 + 0.9 + 0.8))
+
+
+def test_a_step_that_fails_is_no_update_and_the_next_is_one():
+    """The clock does not wait for what will not come."""
+    net, optimizer, scheduler = made()
+
+    def fails():
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        optimizer.step(fails)
+    backward(net)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_a_step_after_a_failed_one_that_only_makes_state_does_not_count():
+    """What a checkpoint library does on the way out is not taken for the update that failed."""
+    net, optimizer, scheduler = made()
+
+    def fails():
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        optimizer.step(fails)
+    get_optimizer_state_dict(net, optimizer)
+    assert scheduler.last_epoch == 0
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.optim, "swap_in_optimizer_params_and_state"), reason="this torch cannot swap parameters in"
+)
+def test_a_step_on_swapped_parameters_is_no_update():
+    """Torch puts others in their place for a while, to trace a step; the optimizer's own stay as they are."""
+    net, optimizer, scheduler = made()
+    backward(net)
+    optimizer.step()
+    others = {name: parameter.detach().clone().requires_grad_() for name, parameter in net.named_parameters()}
+    with torch.optim.swap_in_optimizer_params_and_state(optimizer, others, copy.deepcopy(optimizer.state_dict())):
+        optimizer.step()
+    assert (scheduler.last_epoch, scheduler.journal) == (1, ())
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert (scheduler.last_epoch, scheduler.journal) == (2, ())
+
+
+def test_the_overflow_flag_is_read_once_a_step_and_only_where_there_is_one():
+    """Reading it waits for the device: that is paid under a GradScaler alone."""
+    asked = []
+
+    class Flag:
+        """A tensor that counts how often the device is waited for."""
+
+        def __bool__(self):
+            asked.append(1)
+            return False
+
+    optimizer = torch.optim.Rprop([torch.zeros(1)], lr=0.1)
+    pg.Scheduler(optimizer, lr=pg.Linear(10))
+    optimizer.step()
+    assert asked == []
+    vars(optimizer)["found_inf"] = Flag()
+    optimizer.step()
+    assert asked == [1]
+
+
+def test_between_two_ticks_of_a_manual_clock_steps_see_the_schedule():
+    """A group that came in mid-epoch has its scheduled value at once, and a wrong edit is refused before a step."""
+    _, optimizer, scheduler = made(clock="manual")
+    for _ in range(5):
+        optimizer.step()
+        scheduler.step()
+    optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)], "lr": 1.0})
+    optimizer.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.5]
+    optimizer.param_groups[1]["lr"] = -1.0
+    with pytest.raises(EditError, match=r"lr/group1 was changed by hand from 0\.5 to -1\.0"):
+        optimizer.step()
+
+
 def test_an_epoch_cannot_be_told():
     """`step(epoch)` is refused: the position is counted or loaded."""
     _, _, scheduler = made()
@@ -208,3 +309,22 @@ def test_an_unknown_clock_is_refused():
     """The two kinds are named."""
     with pytest.raises(ClockError, match="Choose clock='optimizer' or clock='manual'"):
         made(clock="epoch")
+
+
+def test_the_default_patience_for_a_dead_clock_is_a_thousand_calls():
+    """999 are let pass."""
+    _, _, scheduler = made()
+    for _ in range(999):
+        scheduler.step()
+    with pytest.raises(ClockStalledError, match=r"1,000 times"):
+        scheduler.step()
+
+
+@pytest.mark.parametrize("others", ["before", "after"])
+def test_sequential_lr_is_answered_in_either_order(others):
+    """Torch's chains set the time of their schedulers, which ours do not take."""
+    _, optimizer, scheduler = made(adopt=True)
+    torchs = torch.optim.lr_scheduler.ConstantLR(optimizer)
+    chain = [torchs, scheduler] if others == "before" else [scheduler, torchs]
+    with pytest.raises(ClockError, match="chain schedules instead"):
+        torch.optim.lr_scheduler.SequentialLR(optimizer, chain, [5])

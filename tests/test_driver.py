@@ -18,6 +18,7 @@ from paramgroups.errors import (
 )
 from paramgroups.journal import Edit
 from paramgroups.scheduler import EditWarning
+from paramgroups.schedules import Plateau
 from runs import DECAY, HORIZON, LR, PLAN, live, made, model, train
 
 # --- law 6: edits ---------------------------------------------------------------------------------
@@ -329,3 +330,151 @@ def test_an_attached_torch_scheduler_is_found():
         pg.Scheduler(optimizer, lr=LR, horizon=HORIZON)
     assert "adopt=True" in str(caught.value)
     assert pg.Scheduler(optimizer, lr=LR, horizon=HORIZON, adopt=True).last_epoch == 0
+
+
+# --- found by audit -------------------------------------------------------------------------------
+
+
+def unnamed(lr=1.0, sizes=(1,), **kwargs):
+    """Groups of so many parameters, each with this lr, and a scheduler of ten steps."""
+    groups = [{"params": [torch.zeros(1) for _ in range(size)]} for size in sizes]
+    optimizer = torch.optim.SGD(groups, lr=lr)
+    return optimizer, pg.Scheduler(optimizer, lr=pg.Linear(10), **kwargs)
+
+
+def test_an_edit_of_an_override_ends_when_that_would_have():
+    """It stands in the place of the other, no longer."""
+    optimizer, scheduler = unnamed()
+    scheduler.override(lr=0.7, steps=3)
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = 0.35
+    assert scheduler.preview(5)["lr/group0"].tolist() == [0.7, 0.35, 0.35, 0.7, 0.6]
+
+
+@pytest.mark.parametrize("wrong", [torch.tensor([0.1, 0.2]), np.array([0.1, 0.2]), "0.1"])
+def test_what_is_no_number_is_refused_as_an_edit(wrong):
+    """Before the step, with the name of the group."""
+    optimizer, scheduler = unnamed()
+    optimizer.param_groups[0]["lr"] = wrong
+    with pytest.raises(EditError, match="lr/group0 was changed by hand"):
+        optimizer.step()
+    assert scheduler.last_epoch == 0
+
+
+def test_a_group_without_parameters_is_driven_like_others():
+    """And one that lost them all."""
+    optimizer, scheduler = unnamed(sizes=(1, 0))
+    optimizer.step()
+    assert scheduler.values() == {"lr/group0": 0.9, "lr/group1": 0.9}
+    optimizer.param_groups[0]["params"].clear()
+    optimizer.step()
+    assert scheduler.values() == {"lr/group0": 0.8, "lr/group1": 0.8}
+    with pytest.raises(ClaimError):
+        pg.Scheduler(optimizer, lr=pg.Linear(10))
+
+
+def test_what_a_loaded_state_lacks_is_put_back():
+    """The scheduler knows it."""
+    optimizer, _ = unnamed()
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["lr"]
+    optimizer.step()
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] == 0.9
+
+
+def test_a_tuple_that_a_loaded_state_lacks_is_put_back():
+    """From the optimizer's defaults, its scheduled entry as it is due."""
+    optimizer = torch.optim.AdamW([torch.zeros(1)], lr=0.1)
+    pg.Scheduler(optimizer, {"*": {"betas[0]": pg.Linear(10)}})
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["betas"]
+    optimizer.step()
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["betas"] == (pytest.approx(0.81), 0.999)
+
+
+def test_a_detached_scheduler_changes_nothing_any_more():
+    """It may be read, and let go again."""
+    optimizer, scheduler = unnamed()
+    optimizer.step()
+    scheduler.detach()
+    state = scheduler.state_dict()
+    for call in (
+        lambda: scheduler.override(lr=0.5),
+        scheduler.step,
+        lambda: scheduler.rebase(lr=0.5),
+        lambda: scheduler.load_state_dict(state),
+    ):
+        with pytest.raises(ClockError, match="This scheduler was detached"):
+            call()
+    optimizer.param_groups[0]["lr"] = 0.3
+    optimizer.add_param_group({"params": [torch.zeros(1)]})
+    scheduler.detach()
+    assert (scheduler.journal, scheduler.last_epoch) == ((), 1)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.3, 1.0]
+
+
+def test_a_copy_of_a_detached_scheduler_is_detached():
+    """Whoever drives now is copied too, and is alone."""
+    optimizer, scheduler = unnamed()
+    optimizer.step()
+    scheduler.detach()
+    pg.Scheduler(optimizer, lr=pg.Constant(0.5))
+    optimizer, scheduler = copy.deepcopy((optimizer, scheduler))
+    optimizer.step()
+    assert (scheduler.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0.45)
+
+
+def test_a_copy_keeps_the_names_that_there_are():
+    """One group that nobody named takes no name away from the others."""
+    _, optimizer, scheduler = made()
+    optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(1))], "lr": 0.5})
+    optimizer, scheduler = copy.deepcopy((optimizer, scheduler))
+    assert pg.view(optimizer).names == ["default", "head", "group2"]
+    scheduler.override("head", lr=0.25)
+    assert pg.view(optimizer)["head"].lr == 0.25
+
+
+def test_a_group_that_joins_follows_the_run_as_it_is_now():
+    """A new end is its end too; what was given to groups before it came is theirs alone."""
+    optimizer, scheduler = unnamed()
+    stretched = pg.Scheduler(
+        torch.optim.SGD([torch.zeros(1)], lr=1.0), lr=pg.Linear("100%"), horizon=pg.Horizon(steps=20)
+    )
+    for _ in range(10):
+        stretched.optimizer.step()
+    stretched.reschedule(horizon=pg.Horizon(steps=40))
+    stretched.optimizer.add_param_group({"params": [torch.zeros(1)], "lr": 1.0})
+    curves = stretched.preview(41)
+    np.testing.assert_array_equal(curves["lr/group1"], curves["lr/group0"])
+    assert curves["lr/group1"][40] == 0.0
+    scheduler.cooldown(5)
+    optimizer.add_param_group({"params": [torch.zeros(1)]})
+    curves = scheduler.preview(6)
+    assert (curves["lr/group0"][5], curves["lr/group1"][5]) == (0.0, 0.5)
+
+
+def test_a_group_that_joins_has_seen_every_metric():
+    """A reduction is one of the whole run."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    scheduler = pg.Scheduler(optimizer, lr=Plateau(0.5, patience=0))
+    for loss in (1.0, 2.0, 2.0):
+        scheduler.observe(loss)
+        optimizer.step()
+    optimizer.add_param_group({"params": [torch.zeros(1)]})
+    assert scheduler.get_last_lr() == [0.25, 0.25]
+    again = pg.Scheduler(torch.optim.SGD([{"params": [torch.zeros(1)]} for _ in range(2)], lr=1.0), lr=Plateau(0.5))
+    again.load_state_dict(scheduler.state_dict())
+    assert [len(lane.entries) for lane in again._driver.every_lane()] == [3, 3]
+
+
+def test_a_group_that_joins_may_start_from_the_beginning():
+    """On its own clock, as `restart` gives any group."""
+    optimizer, scheduler = unnamed()
+    for _ in range(4):
+        optimizer.step()
+    optimizer.add_param_group({"params": [torch.zeros(1)], "lr": 2.0})
+    assert scheduler.values()["lr/group1"] == pytest.approx(1.2)
+    scheduler.restart("group1")
+    assert scheduler.preview([4, 9, 14])["lr/group1"].tolist() == [2.0, 1.0, 0.0]

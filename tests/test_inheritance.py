@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from torch import nn
 
 import paramgroups as pg
 from paramgroups.errors import StateMismatchError
-from paramgroups.inheritance import Past, check_sizes, from_state, inherit
-from paramgroups.journal import Release
+from paramgroups.inheritance import Past, check_sizes, from_state, inherit, of_the_run
+from paramgroups.journal import Observe, Release, Stretch
+from paramgroups.lanes import Lane
+from paramgroups.schedules import Plateau
 
 HEAD = Past("head", {"lr": 1.0}, (Release(step=1, group="head", hyperparameter="lr"),))
 TWIN = Past("twin", {"lr": 1.0}, (Release(step=1, group="twin", hyperparameter="lr"),))
@@ -54,7 +57,7 @@ def test_unnamed_groups_of_other_sizes_are_refused():
         from_state(state(), optimizer((2, 1)))
     assert "pg.name_groups(optimizer, model)" in str(caught.value)
     with pytest.raises(StateMismatchError):
-        check_sizes([1], optimizer())
+        check_sizes([1], optimizer().param_groups)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +84,48 @@ def test_a_state_of_a_newer_version_is_refused():
     """It is not guessed at."""
     with pytest.raises(StateMismatchError, match="version 99, and this version of paramgroups reads 1"):
         from_state(state(version=99), optimizer())
+
+
+def partly_named(*, reverse=False):
+    """Two named groups in this order or the other, and one that nobody named."""
+    net = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    made = pg.Plan(pg.Rule("a.*", name="a"), pg.Rule("b.*", name="b"), lr=0.1).build(net, torch.optim.AdamW)
+    if reverse:
+        made.param_groups.reverse()
+    made.add_param_group({"params": [torch.zeros(3)]})
+    return made
+
+
+def test_a_group_without_names_does_not_take_the_names_of_others_away():
+    """Named groups are found by name, whatever their order; the nameless by their position among themselves."""
+    scheduler = pg.Scheduler(partly_named(), lr=pg.Linear(10))
+    scheduler.rebase("a", lr=0.2)
+    scheduler.rebase("group2", lr=0.3)
+    other = pg.Scheduler(partly_named(reverse=True), lr=pg.Linear(10))
+    other.load_state_dict(scheduler.state_dict())
+    assert other.base_lrs == [0.1, 0.2, 0.3]  # of b, a and the nameless
+
+
+def test_groups_that_were_named_since_are_found_by_position():
+    """Nothing else tells which is which."""
+    net = nn.Linear(2, 2)
+    saved = pg.Scheduler(torch.optim.SGD(net.parameters(), lr=0.1), lr=pg.Linear(10))
+    saved.rebase(lr=0.2)
+    named = pg.Scheduler(pg.Plan(lr=0.1).build(net, torch.optim.SGD), lr=pg.Linear(10))
+    named.load_state_dict(saved.state_dict())
+    assert named.base_lrs == [0.2]
+
+
+LONGER = Stretch(step=2, group="head", hyperparameter="lr", old=10, new=20)
+LOSSES = tuple(Observe(step=step, group="head", hyperparameter="lr", metric=1.0) for step in (1, 2, 2))
+
+
+def test_what_joins_is_told_of_the_whole_run():
+    """A new end, and what was observed, each as often as it was told; not what was done to one group."""
+    pasts = [Past("body", {"lr": 0.1}, LOSSES[:2]), None, Past("head", {"lr": 1.0}, (*LOSSES, LONGER, *HEAD.entries))]
+    metric = Lane("new", "weight_decay", Plateau(), 0.1)
+    told = of_the_run(pasts, metric)
+    assert [(type(entry), entry.step) for entry in told] == [(Observe, 1), (Stretch, 2), (Observe, 2), (Observe, 2)]
+    assert {entry.hyperparameter for entry in told} == {"weight_decay"}
+    assert [type(entry) for entry in of_the_run(pasts, Lane("new", "lr", pg.Linear(10), 0.1))] == [Stretch]
+    assert of_the_run([BODY, None], metric) == []

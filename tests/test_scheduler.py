@@ -420,3 +420,71 @@ def test_every_optimizer_of_torch_can_be_driven(kind):
     for k in range(5):
         assert pg.snapshot(optimizer)["lr/group0"] == scheduler.preview(5)["lr/group0"][k]
         train(net, optimizer)
+
+
+# --- found by audit -------------------------------------------------------------------------------
+
+
+def short(**kwargs):
+    """One group, a line of ten steps."""
+    return pg.Scheduler(torch.optim.AdamW([torch.zeros(1)], lr=1.0, betas=(0.5, 0.9)), lr=pg.Linear(10), **kwargs)
+
+
+def test_values_of_numpy_are_journalled_as_numbers():
+    """JSON holds them."""
+    scheduler = short()
+    scheduler.override(lr=np.float32(0.5))
+    scheduler.rebase(lr=np.float64(0.5))
+    scheduler.override(scale={"lr": np.float32(0.5)})
+    assert json.loads(json.dumps(scheduler.state_dict())) == scheduler.state_dict()
+
+
+@pytest.mark.parametrize("when", [{"steps": 2.5}, {"steps": True}, {"until": 7.0}, {"steps": 0}, {"until": 0}])
+def test_an_override_ends_at_a_whole_update_to_come(when):
+    """Nothing else says when."""
+    scheduler = short()
+    with pytest.raises(ValueError, match="does not say when it ends"):
+        scheduler.override(lr=0.5, **when)
+    assert scheduler.journal == ()
+
+
+def test_a_scale_that_leads_out_of_range_later_is_refused_now():
+    """The schedule rises: what is right at this update may not be at the last."""
+    scheduler = short(**{"betas[0]": pg.Linear(10, end=1.8)})
+    with pytest.raises(pg.errors.ScheduledValueError, match=r"betas\[0\]/group0 = 1\.35 at step 10"):
+        scheduler.override(scale={"betas[0]": 1.5})
+    assert scheduler.journal == ()
+    scheduler.override(scale={"betas[0]": 1.5}, steps=3)
+    for wrong in (float("nan"), "2", True):
+        with pytest.raises(HyperparameterValueError):
+            scheduler.override(scale={"lr": wrong})
+
+
+def test_a_tail_of_factors_needs_something_to_multiply():
+    """Where the value is 0 it would be 0 for ever; levels of its own, or a new start, are not."""
+    scheduler = short()
+    for _ in range(11):
+        scheduler.optimizer.step()
+    with pytest.raises(HyperparameterValueError, match=r"It must be other than 0, .* scheduler\.restart\(\)"):
+        scheduler.reschedule(lr=pg.Cosine(10))
+    assert scheduler.journal == ()
+    scheduler.restart()
+    assert scheduler.get_last_lr() == [1.0]
+    scheduler.reschedule(lr=pg.Linear(10, start=pg.Absolute(0.5), end=pg.Absolute(0.0)))
+    assert scheduler.get_last_lr() == [0.5]
+
+
+def test_a_horizon_is_one():
+    """As for a new scheduler."""
+    scheduler = pg.Scheduler(torch.optim.SGD([torch.zeros(1)], lr=1.0), lr=pg.Linear(10), horizon=pg.Horizon(steps=10))
+    with pytest.raises(TypeError, match="horizon=20 is no Horizon"):
+        scheduler.reschedule(horizon=20)  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize("wrong", ["0.5", True, None, torch.ones(2)])
+def test_a_metric_is_one_number(wrong):
+    """Text that looks like one is none."""
+    scheduler = pg.Scheduler(torch.optim.SGD([torch.zeros(1)], lr=1.0), lr=Plateau())
+    with pytest.raises(TypeError, match="is given no number"):
+        scheduler.observe(wrong)
+    assert scheduler.journal == ()

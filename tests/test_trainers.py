@@ -100,7 +100,13 @@ def believes_scheduler_step(scheduler):
     scheduler.step = scheduler._driver.clock.advance
 
 
-@pytest.mark.parametrize("spoil", [starts_at_one, believes_scheduler_step, pg.Scheduler.detach])
+def stands_still(scheduler):
+    """A clock whose hooks are gone."""
+    for handle in scheduler._driver.clock._handles:
+        handle.remove()
+
+
+@pytest.mark.parametrize("spoil", [starts_at_one, believes_scheduler_step, stands_still])
 def test_the_table_finds_a_wrong_clock(spoil):
     """It is not vacuous: a clock that runs ahead, believes what it is told, or stands still fails the law."""
 
@@ -143,6 +149,16 @@ def test_a_wrapper_is_taken_for_what_it_wraps(wrap):
     assert scheduler.last_epoch == 1
     with pytest.raises(ClaimError, match=r"lr of group 'head' is already driven"):
         pg.Scheduler(optimizer, {"head": {"lr": pg.Linear(10)}})
+
+
+def test_a_torch_scheduler_on_a_wrapper_is_found():
+    """It marks the step of what it was given, which may be what accelerate made of the optimizer."""
+    trainers.new_accelerator()
+    wrapper = AcceleratedOptimizer(named_optimizer())
+    theirs.StepLR(wrapper, 1)
+    with pytest.raises(ClaimError, match="already driven by a scheduler of torch"):
+        pg.Scheduler(wrapper, lr=pg.Linear(10))
+    assert pg.Scheduler(wrapper, lr=pg.Linear(10), adopt=True).last_epoch == 0
 
 
 def test_an_optimizer_that_keeps_another_is_not_a_wrapper():

@@ -8,7 +8,7 @@ import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -433,6 +433,12 @@ def wrapped_by_hand(rig: Rig, *, late: bool = False) -> Iterator[None]:
 # --- the table ------------------------------------------------------------------------------------
 
 TENSOR_LR = Situation(compiled, optimizer=AdamW, schedules=ONLY_LR, plan=pg.Plan(*PLAN.rules, lr=torch.tensor(0.01)))
+LAPS = {
+    "plain": plain,
+    "GradScaler": scaled,
+    "load_state_dict": reloaded,
+    "deepcopy": partial(copied, copier=copy.deepcopy),
+}
 
 
 def situations(folder: Path) -> dict[str, Situation]:
@@ -446,7 +452,6 @@ def situations(folder: Path) -> dict[str, Situation]:
     }
     return {
         "SGD": Situation(plain, optimizer=SGD, schedules=ONLY_LR),
-        "SGD, momentum": Situation(plain, optimizer=SGD, options={"momentum": 0.9}, schedules=MOMENTUM),
         "AdamW, for-loop": Situation(plain, options={"foreach": False}),
         "AdamW, foreach": Situation(plain, options={"foreach": True}),
         "AdamW, fused": Situation(plain, options={"fused": True}),
@@ -485,5 +490,10 @@ def situations(folder: Path) -> dict[str, Situation]:
         "DCP asks": Situation(partial(watched, clear=False)),
         "DCP asks, no gradients": Situation(partial(watched, clear=True)),
         "DCP asks, SGD": Situation(partial(watched, clear=True), optimizer=SGD, schedules=ONLY_LR),
+        **{f"tensor lr, {name}": replace(TENSOR_LR, laps=laps) for name, laps in LAPS.items()},
+        **{
+            f"SGD, momentum, {name}": Situation(laps, optimizer=SGD, options={"momentum": 0.9}, schedules=MOMENTUM)
+            for name, laps in LAPS.items()
+        },
         **dcp,
     }

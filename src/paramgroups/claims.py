@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 from torch.optim import Optimizer
 
-from paramgroups.errors import HyperparameterValueError, UnknownHyperparameterError, nearest
+from paramgroups.errors import ClaimError, HyperparameterValueError, UnknownHyperparameterError, nearest
 from paramgroups.hyperparameters import RESERVED, own_copy, split
 from paramgroups.lanes import Lane
 from paramgroups.params import labels
@@ -72,14 +72,36 @@ def lanes_for(optimizer: Optimizer, assignments: Assignments) -> list[list[Lane]
     ]
 
 
+def check_unpatched(optimizer: object, *, adopt: bool) -> None:
+    """No scheduler of torch may be attached to an optimizer, or to what wraps it: it leaves its mark on `step`.
+
+    Raises:
+        ClaimError: one was, and is not to be adopted.
+    """
+    patched = getattr(optimizer, "__dict__", {}).get("step")
+    if patched is not None and not adopt and hasattr(patched, "_wrapped_by_lr_sched"):
+        way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
+        raise ClaimError("The optimizer", "a scheduler of torch", way_out)
+
+
 def separate(optimizer: Optimizer, lanes: Iterable[Iterable[Lane]]) -> None:
-    """Give each group a tensor of its own for what is driven: torch shares a default tensor between all of them."""
-    seen: set[int] = set()
-    for group, own in zip(optimizer.param_groups, lanes, strict=True):
-        for name in {split(lane.path)[0] for lane in own}:
-            if isinstance(group[name], (Tensor, tuple, list)) and id(group[name]) in seen:
+    """Give what is driven tensors of its own: torch shares a default tensor between all groups, and the next one."""
+    driven = [{split(lane.path)[0] for lane in own} for own in lanes]
+    pairs = list(zip(optimizer.param_groups, driven, strict=True))
+    shared = {each for group, own in pairs for key in group.keys() - own - {"params"} for each in _tensors(group[key])}
+    for group, own in pairs:
+        for name in own:
+            if shared & _tensors(group[name]):
                 group[name] = own_copy(group[name])
-            seen.add(id(group[name]))
+            shared |= _tensors(group[name])
+            if _tensors(group[name]) & _tensors(optimizer.defaults.get(name)):
+                optimizer.defaults[name] = own_copy(optimizer.defaults[name])
+
+
+def _tensors(value: object) -> set[int]:
+    """The tensors in a hyperparameter, by identity."""
+    items = value if isinstance(value, (tuple, list)) else (value,)
+    return {id(item) for item in items if isinstance(item, Tensor)}
 
 
 def _whole(path: str, given: object, horizon: Horizon | None) -> Schedule:

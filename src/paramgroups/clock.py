@@ -14,19 +14,20 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from paramgroups.errors import ClockError, ClockStalledError
+from paramgroups.hyperparameters import number
 
 ClockKind: TypeAlias = Literal["optimizer", "manual"]
 
 
 @final
 class Clock:
-    """Counts updates: `step` of them have happened.
+    """Counts updates: `step` of them have happened; when `stopped`, it counts no more.
 
     Args:
         optimizer: whose steps are counted.
         kind: `"optimizer"` counts its `step()` calls by their hooks, so that accumulation, a step that a GradScaler
             skipped (in the kernel too) or a wrapper's repeated calls do not count; `"manual"` counts `advance()`.
-        before: called before each real step, and before a load.
+        before: called before each real step, whatever counts it, and before a load.
         after: called after each update that counts.
         loaded: called after the optimizer's state was loaded.
         stall_limit: how many calls of `checked` a process without an update between are too many.
@@ -50,15 +51,18 @@ class Clock:
         self.step = 0
         self.kind = kind
         self.stall_limit = stall_limit
+        self.stopped = False
         self._idle = 0
-        self._initialising = False
+        self._pending = False
         self._before = before
         self._after = after
+        self._loaded = loaded
+        self._optimizer_has(optimizer)
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_pre_hook(_uncompiled(self._stepping)),
             optimizer.register_step_post_hook(_uncompiled(self._stepped)),
             optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
-            optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
+            optimizer.register_load_state_dict_post_hook(self._load),
         ]
 
     def checked(self) -> None:
@@ -88,20 +92,36 @@ class Clock:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self.stopped = True
 
-    def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
-        self._initialising = not optimizer.state and _only_makes_state(optimizer)
-        if self.kind == "optimizer" and not self._initialising:
+    def _load(self, optimizer: Optimizer) -> None:
+        self._optimizer_has(optimizer)
+        self._loaded()
+
+    def _optimizer_has(self, optimizer: Optimizer) -> None:
+        self._state, self._members = optimizer.state, optimizer.param_groups[0]["params"]
+
+    def _stepping(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self._pending = False
+        state = optimizer.state
+        if (state is self._state or not self._swapped(optimizer)) and (state or not _only_makes_state(optimizer)):
             self._before()
+            self._pending = self.kind == "optimizer"
 
-    def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
-        if self.kind == "optimizer" and not self._initialising and not _overflowed(optimizer):
-            self.step += 1
-            self._idle = 0
-            self._after()
+    def _stepped(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        if self._pending:
+            self._pending = False  # a step that calls its parent's has two hooks after it, and is one update
+            if not _overflowed(optimizer):
+                self.step += 1
+                self._idle = 0
+                self._after()
+
+    def _swapped(self, optimizer: Optimizer) -> bool:
+        """Whether another state has other parameters, as `torch.optim.swap_in_optimizer_params_and_state` has it."""
+        return optimizer.param_groups[0]["params"] is not self._members
 
 
-def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+def _uncompiled(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[..., None]:
     """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
     disable: Callable[[Callable[..., None]], Callable[..., None]] = torch.compiler.disable
     return disable(hook)
@@ -127,7 +147,8 @@ def _only_makes_state(optimizer: Optimizer) -> bool:
     It sets every lr to 0 and every gradient to exact zeros first. A warm-up from 0 is told apart by its gradients.
     """
     for group in optimizer.param_groups:
-        if group.get("lr", 1.0) != 0.0:
+        lr = group.get("lr", 1.0)
+        if (lr if isinstance(lr, float) else number(lr)) != 0.0:
             return False
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     return bool(grads) and not any(bool(grad.any()) for grad in grads)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any, Literal, TypeAlias, final
 
 from torch.optim import Optimizer
 
-from paramgroups.claims import Assignments, lanes_for, separate
+from paramgroups.claims import Assignments, check_unpatched, lanes_for, separate
 from paramgroups.clock import Clock, ClockKind
 from paramgroups.errors import ClaimError, ClockError, EditError, UndrivenError
-from paramgroups.hyperparameters import write
-from paramgroups.inheritance import Past, check_sizes, inherit, past_of
+from paramgroups.hyperparameters import own_copy, split, write
+from paramgroups.inheritance import Past, check_sizes, inherit, of_the_run, past_of
 from paramgroups.journal import Edit, Entry, Override
 from paramgroups.lanes import Bank, Groups, Lane
 from paramgroups.params import Label, labels, parameter_names, register
@@ -42,7 +41,7 @@ class Driver:
     """Lanes, clock and journal of one optimizer.
 
     Args:
-        optimizer: whose groups are driven.
+        chain: the optimizer whose groups are driven, last, after what wraps it.
         assignments: which schedule drives what, for groups that come later.
         kind: of the clock.
         stall_limit: of the clock.
@@ -55,7 +54,7 @@ class Driver:
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        chain: Sequence[Any],
         assignments: Assignments,
         kind: ClockKind,
         stall_limit: int,
@@ -63,9 +62,11 @@ class Driver:
         *,
         adopt: bool = False,
     ) -> None:
+        optimizer: Optimizer = chain[-1]
         self.optimizer = optimizer
         self._adopted = adopt
-        self.check_alone()
+        for each in chain:
+            check_unpatched(each, adopt=adopt)
         self.assignments = assignments
         self.on_edit = on_edit
         self.lanes = lanes_for(optimizer, assignments)
@@ -75,24 +76,40 @@ class Driver:
 
     def attach(self, step: int = 0) -> None:
         """Start to drive, at `step`."""
-        kind, stall_limit = self._clock_is
-        self.clock = Clock(
-            self.optimizer, kind, before=self._before, after=self._after, loaded=self.rewrite, stall_limit=stall_limit
-        )
-        self.clock.step = step
+        self.clock = self._clock_at(step)
         others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not None]
         _ATTACHED[self.optimizer] = [*others, weakref.ref(self)]
-        separate(self.optimizer, self.lanes)
-        self.rewrite()
+        self._settle()
+
+    def _clock_at(self, step: int) -> Clock:
+        kind, stall_limit = self._clock_is
+        before, after, loaded = self._before, self._after, self._settle
+        clock = Clock(self.optimizer, kind, before=before, after=after, loaded=loaded, stall_limit=stall_limit)
+        clock.step = step
+        return clock
 
     def detach(self, *, restore: bool) -> None:
         """Stop driving, and give up every claim; with `restore`, put back the bases."""
+        if self.clock.stopped:
+            return
         self.notice()
         self.clock.stop()
         for group, own in zip(self.optimizer.param_groups, self.lanes, strict=True) if restore else ():
             for lane in own:
                 write(group, lane.path, lane.last.base)
         _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
+
+    def check_attached(self) -> None:
+        """Refuse to change what is no longer driven.
+
+        Raises:
+            ClockError: this was detached.
+        """
+        if self.clock.stopped:
+            raise ClockError(
+                "This scheduler was detached, and drives nothing any more.",
+                "Make a new one: Scheduler(optimizer, lr=...); load_state_dict() takes it to where this one stood.",
+            )
 
     @cached_property
     def optimizer(self) -> Optimizer:
@@ -127,7 +144,12 @@ class Driver:
         return found
 
     def enter(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
-        """Journal entries that were checked, and let them take effect."""
+        """Journal entries that were checked, and let them take effect.
+
+        Raises:
+            ClockError: this was detached.
+        """
+        self.check_attached()
         self._add(entries)
         self.rewrite()
 
@@ -143,21 +165,34 @@ class Driver:
         homes = {parameter: index for index, group in enumerate(former) for parameter in group["params"]}
         members = [group["params"] for group in groups]
         if not any(parameter in homes for own in members for parameter in own):  # a wrapper replaced them all
-            check_sizes([len(group["params"]) for group in former], self.optimizer)
+            check_sizes([len(group["params"]) for group in former], groups)
             found: list[Past | None] = list(pasts)
         else:
             found = inherit(pasts, members, homes)
         fresh = lanes_for(self.optimizer, self.assignments)
         self._check_claims(fresh)
         self.take_over(fresh, found)
-        separate(self.optimizer, fresh)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Groups are new, or hold what was loaded: put what is due into tensors of their own."""
+        for group, own in zip(self.optimizer.param_groups, self.lanes, strict=True):
+            for lane in own:
+                name, index = split(lane.path)
+                if name not in group:  # what was loaded knows nothing of it
+                    group[name] = lane.last.base if index is None else own_copy(self.optimizer.defaults[name])
+        separate(self.optimizer, self.lanes)
         self.rewrite()
 
     def take_over(self, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
-        """Take over new lanes, each with the past of its group."""
+        """Take over new lanes, each with the past of its group; one without has what is true of the whole run."""
         lanes, journal = [], []
-        for own, past in zip(fresh, pasts, strict=True):
-            lanes.append([lane if past is None else lane.after(past.bases, past.entries) for lane in own])
+        known = list(pasts)
+        for own, past in zip(fresh, known, strict=True):
+            if past is None:
+                lanes.append([lane.after({}, of_the_run(known, lane)) for lane in own])
+            else:
+                lanes.append([lane.after(past.bases, past.entries) for lane in own])
             journal += [entry for lane in lanes[-1] for entry in lane.entries]
         self.lanes = lanes
         self.journal = sorted(journal, key=lambda entry: entry.step)
@@ -182,15 +217,12 @@ class Driver:
             bank.write(self.optimizer.param_groups, self.clock.step)
 
     def check_alone(self) -> None:
-        """No scheduler of torch may be attached, before or since; it has left its mark on the optimizer's step.
+        """No scheduler of torch may have been attached since.
 
         Raises:
             ClaimError: one was.
         """
-        patched = self.optimizer.__dict__.get("step")
-        if patched is not None and not self._adopted and hasattr(patched, "_wrapped_by_lr_sched"):
-            way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
-            raise ClaimError("The optimizer", "a scheduler of torch", way_out)
+        check_unpatched(self.optimizer, adopt=self._adopted)
 
     def _check_claims(self, lanes: list[list[Lane]]) -> None:
         """Nothing of this may be driven by another scheduler."""
@@ -205,9 +237,10 @@ class Driver:
                 raise ClaimError(what, f"another Scheduler (at step {other.clock.step})", way_out)
 
     def _before(self) -> None:
-        """Before an update: nobody else drives, and nothing was missed."""
-        self.check_alone()
-        self.notice()
+        """Before an update: nobody else drives, and nothing was missed; a part of the groups is an engine's affair."""
+        check_unpatched(self.optimizer, adopt=self._adopted)
+        if self.clock.kind == "optimizer" or not self._is_part():
+            self.notice()
 
     def follow(self) -> Groups:
         """Regroup where groups came, went or were replaced since the last look, and say which there are."""
@@ -222,15 +255,19 @@ class Driver:
         self._regroup()
         return self.optimizer.param_groups
 
-    def _check_whole(self) -> None:
-        """Refuse a list that stands in for the real one and shows only a part of it."""
+    def _is_part(self) -> bool:
+        """Whether another list stands in for the real one, and shows only a part of it."""
         groups = self.optimizer.param_groups
-        if groups is not self._list and len(groups) < len(self._groups) and all(g in self._groups for g in groups):
+        return groups is not self._list and len(groups) < len(self._groups) and all(g in self._groups for g in groups)
+
+    def _check_whole(self) -> None:
+        if self._is_part():
             raise ClockError(
-                f"The optimizer is stepped with {len(groups)} of its {len(self._groups)} groups: one step of it is not "
-                "one update.",
+                f"The optimizer is stepped with {len(self.optimizer.param_groups)} of its {len(self._groups)} groups: "
+                "one step of it is not one update.",
                 "An engine that steps group by group hides its steps: count them yourself, Scheduler(..., "
-                "clock='manual') and scheduler.step() after each update.",
+                "clock='manual') and scheduler.step() after each update. To take a group away for good, del it from "
+                "the list: del optimizer.param_groups[1].",
             )
 
     def _after(self) -> None:
@@ -243,7 +280,8 @@ class Driver:
 
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
-        self._look(self.follow(), self.clock.step)
+        if not self.clock.stopped:
+            self._look(self.follow(), self.clock.step)
 
     def _look(self, groups: Groups, step: int) -> None:
         """Enter what was written by hand; all of it, or nothing where one value is wrong."""
@@ -271,6 +309,7 @@ class Driver:
             "optimizer": optimizer,
             "attributes": {key: self.__dict__[key] for key in _PICKLED},
             "step": self.clock.step,
+            "detached": self.clock.stopped,
             "names": [parameter_names(optimizer, group) for group in optimizer.param_groups],
             "labels": labels(optimizer),
         }
@@ -280,18 +319,24 @@ class Driver:
         self.__dict__.update(state["attributes"], optimizer=optimizer)
         names: list[list[str] | None] = state["names"]
         known: list[Label] = state["labels"]
-        if all(own is not None for own in names):
-            members = [group["params"] for group in optimizer.param_groups]
-            by_tensor = dict(zip(chain(*members), chain(*(own or () for own in names)), strict=True))
-            register(optimizer, by_tensor, zip(members, known, strict=True))
-        self.attach(state["step"])
+        members = [group["params"] for group in optimizer.param_groups]
+        named = [index for index, own in enumerate(names) if own is not None]
+        by_tensor = {p: name for index in named for p, name in zip(members[index], names[index] or (), strict=True)}
+        if named:
+            register(optimizer, by_tensor, [(members[index], known[index]) for index in named])
+        if state["detached"]:
+            self.clock = self._clock_at(state["step"])
+            self.clock.stop()
+        else:
+            self.attach(state["step"])
         self._copied_with = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
         del self.optimizer
 
 
 def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:
     """Lanes by a parameter of their group and the hyperparameter: what two schedulers must not share."""
-    return {(id(group["params"][0]), lane.path): lane for group, own in zip(groups, lanes, strict=True) for lane in own}
+    keys = [id((group["params"] or [group])[0]) for group in groups]
+    return {(key, lane.path): lane for key, own in zip(keys, lanes, strict=True) for lane in own}
 
 
 def _warn(lane: Lane, entry: Entry) -> None:

@@ -5,6 +5,7 @@ Knows names, parameters, bases and journal entries; knows no schedule and no clo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -12,7 +13,7 @@ from typing import Any, final
 from torch.optim import Optimizer
 
 from paramgroups.errors import StateMismatchError
-from paramgroups.journal import Entry, from_json, to_json
+from paramgroups.journal import Entry, Observe, Stretch, from_json, to_json
 from paramgroups.lanes import Lane
 from paramgroups.params import labels, parameter_names
 
@@ -66,6 +67,23 @@ def inherit(
     return found
 
 
+def of_the_run(pasts: Iterable[Past | None], lane: Lane) -> list[Entry]:
+    """What the journal says of the whole run, for a lane that joins it: a new end, and each metric observed.
+
+    Every lane that it concerns was told the same, since it joined; the one that was told most, all of it.
+    """
+    told: list[Entry] = []
+    for kind in (Stretch, Observe) if lane.first.schedule.driven_by_metric else (Stretch,):
+        by_lane: defaultdict[tuple[int, str], list[Entry]] = defaultdict(list)
+        for index, past in enumerate(pasts):
+            for entry in past.entries if past else ():
+                if isinstance(entry, kind):
+                    by_lane[index, entry.hyperparameter].append(entry)
+        most: list[Entry] = max(by_lane.values(), key=len, default=[])
+        told += most
+    return [replace(entry, hyperparameter=lane.path) for entry in sorted(told, key=lambda entry: entry.step)]
+
+
 def to_state(
     optimizer: Optimizer, step: int, lanes: Sequence[Sequence[Lane]], journal: Sequence[Entry]
 ) -> dict[str, Any]:
@@ -99,20 +117,25 @@ def from_state(state: Mapping[str, Any], optimizer: Optimizer) -> tuple[int, lis
         for group in saved
     ]
     names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
-    if all(own is not None for own in names) and all(group["parameters"] is not None for group in saved):
-        homes = {name: index for index, group in enumerate(saved) for name in group["parameters"]}
-        return step, inherit(pasts, [own or () for own in names], homes)
-    check_sizes([group["size"] for group in saved], optimizer)
-    return step, list(pasts)
+    homes = {name: index for index, group in enumerate(saved) for name in group["parameters"] or ()}
+    found = inherit(pasts, [own or () for own in names], homes)
+    nameless = [index for index, own in enumerate(names) if own is None]
+    former = [index for index, group in enumerate(saved) if group["parameters"] is None]
+    if len(nameless) != len(former):  # some were named since, or are no longer: no names tell them apart
+        nameless, former = list(range(len(names))), list(range(len(saved)))
+    check_sizes([saved[index]["size"] for index in former], [optimizer.param_groups[index] for index in nameless])
+    for index, source in zip(nameless, former, strict=True):
+        found[index] = pasts[source]
+    return step, found
 
 
-def check_sizes(sizes: Sequence[int], optimizer: Optimizer) -> None:
+def check_sizes(sizes: Sequence[int], groups: Iterable[Mapping[str, Any]]) -> None:
     """Groups may be taken for the former ones by position where each has as many parameters.
 
     Raises:
         StateMismatchError: one has not.
     """
-    present = [len(group["params"]) for group in optimizer.param_groups]
+    present = [len(group["params"]) for group in groups]
     if present != list(sizes):
         raise StateMismatchError(
             f"The groups had {list(sizes)} parameters, and now have {present}.",

@@ -66,6 +66,11 @@ class _Exception(NamedTuple):
     value: float | None
     scale: float | None
 
+    @property
+    def ends(self) -> int | None:
+        """The update before which it ends; None where only a release ends it."""
+        return None if math.isinf(self.until) else int(self.until)
+
 
 @final
 class Lane:
@@ -112,14 +117,17 @@ class Lane:
 
     def overridden(self, step: int) -> bool:
         """Whether something stands instead of the schedule at update `step`."""
-        return any(each.since <= step < each.until for each in self._overrides)
+        return self._override_at(step) is not None
 
     def exception_at(self, step: int) -> float | None:
         """What stands instead of the schedule's value at update `step`, if anything does."""
-        for each in reversed(self._overrides):
-            if each.since <= step < each.until:
-                return self.scheduled(step) * each.scale if each.scale is not None else each.value
-        return self._edits.get(step)
+        override = self._override_at(step)
+        if override is None:
+            return self._edits.get(step)
+        return override.value if override.scale is None else self.scheduled(step) * override.scale
+
+    def _override_at(self, step: int) -> _Exception | None:
+        return next((each for each in reversed(self._overrides) if each.since <= step < each.until), None)
 
     def value(self, step: int) -> float:
         """The value at update `step`."""
@@ -167,7 +175,7 @@ class Lane:
         """The entry that a value written by hand before update `step` comes to.
 
         It is solved for the base, so that the curve passes through it; where no valid base does that, it stands
-        until released.
+        until released, and in the place of an override as long as that would have.
 
         Raises:
             EditError: the value is none the hyperparameter could have.
@@ -175,7 +183,10 @@ class Lane:
         value = number(written)
         if value not in range_of(self.path):
             raise EditError(self.name, written, self.value(step), step, f"it must be {range_of(self.path)}")
-        new = None if self.overridden(step) else self._solved(step, value)
+        override = self._override_at(step)
+        if override is not None:
+            return Override(**self.at(step), value=value, until=override.ends)
+        new = self._solved(step, value)
         if new is None:
             return Override(**self.at(step), value=value)
         return Edit(**self.at(step), value=value, old=self.last.base, new=new)
@@ -261,12 +272,15 @@ class Bank:
 
     def edited(self, groups: Groups) -> bool:
         """Whether anything is not what was last written."""
-        return self._read(groups) != self._last
+        try:
+            return self._read(groups) != self._last
+        except (RuntimeError, ValueError):  # a tensor or an array of several numbers is no answer to a comparison
+            return True
 
     def edits(self, groups: Groups) -> list[tuple[Lane, object, float]]:
         """The lanes whose value is not what was last written: lane, what stands there, what was written."""
         compared = zip(self.lanes, self._read(groups), self._last, strict=True)
-        return [(lane, now, was) for lane, now, was in compared if now != was]
+        return [(lane, now, was) for lane, now, was in compared if number(now) != was]
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
@@ -278,10 +292,12 @@ class Bank:
             for lane, value in zip(self.lanes, values, strict=True):
                 lane.check_value(step, value)
         if self._changed:
-            exceptions = [(index, lane.exception_at(step)) for index, lane in self._changed]
             values = values.copy()
-            for index, exception in exceptions:
-                values[index] = values[index] if exception is None else exception
+            for index, lane in self._changed:
+                exception = lane.exception_at(step)
+                if exception is not None:
+                    lane.check_value(step, exception)
+                    values[index] = exception
         path, own = self._path, groups if self._indices is None else self._own(groups)
         if self._plain:
             for group, value in zip(own, values, strict=True):

@@ -213,13 +213,13 @@ def register(
     _mirror(optimizer)
 
 
-def unwrapped(optimizer: object) -> Optimizer:
-    """The optimizer that is really stepped, beneath wrappers that keep it in `.optimizer`, as accelerate's do.
+def chain_of(optimizer: object) -> list[Any]:
+    """The optimizer, and all that wrappers keep in `.optimizer`, as accelerate's do: the last is really stepped.
 
     A wrapper is what has nothing of its own to step: no groups, or the very groups of what it keeps.
 
     Raises:
-        NotAnOptimizerError: there is none.
+        NotAnOptimizerError: the last is none.
     """
     found, chain = optimizer, [optimizer]
     while (inner := getattr(found, "optimizer", None)) is not None and all(inner is not outer for outer in chain):
@@ -230,6 +230,16 @@ def unwrapped(optimizer: object) -> Optimizer:
         chain.append(inner)
     if not isinstance(found, Optimizer):
         raise NotAnOptimizerError(described(optimizer), is_class=False)
+    return chain
+
+
+def unwrapped(optimizer: object) -> Optimizer:
+    """The optimizer that is really stepped, beneath its wrappers.
+
+    Raises:
+        NotAnOptimizerError: there is none.
+    """
+    found: Optimizer = chain_of(optimizer)[-1]
     return found
 
 

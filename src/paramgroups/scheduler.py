@@ -5,6 +5,7 @@ Knows which schedule drives what, and when; how a value comes about is the lanes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -23,11 +24,16 @@ from paramgroups.hyperparameters import range_of, read
 from paramgroups.inheritance import Past, from_state, to_state
 from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, history
 from paramgroups.lanes import Lane
-from paramgroups.params import unwrapped
+from paramgroups.params import chain_of
 from paramgroups.schedules import Horizon, Linear, Schedule
 from paramgroups.tables import Table, show
 
 __all__ = ["EditWarning", "Scheduler"]
+
+_NOT_0 = (
+    "other than 0, for factors to multiply: write levels of its own, Linear(1000, start=Absolute(0.1), "
+    "end=Absolute(0.0)), or go through the schedule once more, scheduler.restart()"
+)
 
 
 class Scheduler(LRScheduler):
@@ -83,14 +89,13 @@ class Scheduler(LRScheduler):
         **hyperparameters: Schedule | None,
     ) -> None:
         # torch's constructor is not called: it patches the optimizer's step. What it sets up is below, as properties.
-        optimizer = unwrapped(optimizer)
+        chain = chain_of(optimizer)
         if on_edit not in {"rebase", "raise"}:
             raise ValueError(f"on_edit={on_edit!r} is unknown.\nChoose 'rebase' or 'raise'.")
-        if horizon is not None and not isinstance(horizon, Horizon):
-            raise TypeError(f"horizon={horizon!r} is no Horizon.\nWrite how long the run is: Horizon(steps=1000).")
+        _check_horizon(horizon)
         assignments = resolve(schedules or {}, hyperparameters, horizon)
         self.horizon = horizon
-        self._driver = Driver(optimizer, assignments, clock, stall_limit, on_edit, adopt=adopt)
+        self._driver = Driver(chain, assignments, clock, stall_limit, on_edit, adopt=adopt)
         lanes = self._driver.every_lane()
         if not lanes:
             raise TypeError("No schedule was given.\nGive one: Scheduler(optimizer, lr=Cosine(1000)).")
@@ -190,6 +195,7 @@ class Scheduler(LRScheduler):
                 f"scheduler.step({epoch}) tells the time, which is counted.",
                 "Call scheduler.step(), or load a state to continue from another step.",
             )
+        self._driver.check_attached()
         self._driver.check_alone()
         self._driver.notice()
         if self._driver.clock.kind == "manual":
@@ -219,11 +225,12 @@ class Scheduler(LRScheduler):
             UndrivenError, HyperparameterValueError, GroupNameError, ValueError: nothing is changed then.
         """
         now = self.last_epoch
-        end = until if steps is None else now + steps
-        if (steps is not None and until is not None) or (end is not None and end <= now):
+        whole = all(each is None or (isinstance(each, int) and not isinstance(each, bool)) for each in (steps, until))
+        end = until if steps is None or not whole else now + steps
+        if not whole or (steps is not None and until is not None) or (end is not None and end <= now):
             raise ValueError(
                 f"override(steps={steps!r}, until={until!r}) at step {now} does not say when it ends.\n"
-                "Give one of them: steps > 0, or a later update."
+                "Give one of them, a whole number: steps > 0, or a later update."
             )
         scales = scale or {}
         if not values.keys() ^ scales.keys() or values.keys() & scales.keys():
@@ -233,9 +240,12 @@ class Scheduler(LRScheduler):
             )
         found: list[tuple[Lane, Entry]] = []
         for lane in self._driver.lanes_of(group, {**values, **scales}):
-            given = {"value": values.get(lane.path), "scale": scales.get(lane.path)}
-            _check(lane, values.get(lane.path, lane.scheduled(now) * scales.get(lane.path, 1.0)))
-            found.append((lane, Override(**lane.at(now), **given, until=end)))
+            if lane.path in values:
+                entry = Override(**lane.at(now), value=_check(lane, values[lane.path]), until=end)
+            else:
+                entry = Override(**lane.at(now), scale=_real(lane, scales[lane.path]), until=end)
+                lane.after({}, [*lane.entries, entry]).check(end or now + (lane.last.schedule.length or 0))
+            found.append((lane, entry))
         self._driver.enter(found)
 
     def release(self, group: str = "*", *hyperparameters: str) -> None:
@@ -295,8 +305,11 @@ class Scheduler(LRScheduler):
         if not lanes:
             driven = [lane.name for lane in self._driver.every_lane()]
             raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven)
+        one = isinstance(metric, Tensor) and metric.numel() == 1
+        if isinstance(metric, bool) or not (one or isinstance(metric, Real)):
+            raise TypeError(f"observe({metric!r}) is given no number.\nGive a loss or a score: observe(0.25).")
         now = self.last_epoch
-        value = metric.item() if isinstance(metric, Tensor) else float(metric)
+        value = float(metric.item() if isinstance(metric, Tensor) else metric)
         self._driver.enter([(lane, Observe(**lane.at(now), metric=value)) for lane in lanes])
 
     def reschedule(self, group: str = "*", *, horizon: Horizon | None = None, **schedules: Schedule) -> None:
@@ -316,6 +329,7 @@ class Scheduler(LRScheduler):
         """
         if horizon is None and not schedules:
             raise ValueError("reschedule() changes nothing.\nGive a new horizon=, or schedules: lr=Linear(1000).")
+        _check_horizon(horizon)
         now = self.last_epoch
         total = horizon or self.horizon
         left = None if total is None else Horizon(steps=max(total.steps - now, 1))
@@ -323,11 +337,15 @@ class Scheduler(LRScheduler):
         lanes = self._driver.lanes_of(group, tails) if tails else []
         found = self._stretched(now, horizon, apart_from=lanes) if horizon else []
         for lane in lanes:
+            if lane.scheduled(now) == 0.0 and not tails[lane.path].absolute:
+                raise HyperparameterValueError(
+                    lane.path, 0.0, f"group {lane.group!r}, where update {now} stands", _NOT_0
+                )
             tail = Reschedule(**lane.at(now), schedule=repr(tails[lane.path]), base=lane.scheduled(now))
             lane.after({}, [*lane.entries, tail]).check(now + (tails[lane.path].length or 0))
             found.append((lane, tail))
-        self.horizon = total
         self._driver.enter(found)
+        self.horizon = total
 
     def cooldown(self, steps: int, group: str = "*", *, end: float = 0.0, hyperparameter: str = "lr") -> None:
         """Start the decay of a warmup-stable-decay run now: a line from the present value to `end` times it.
@@ -396,6 +414,7 @@ class Scheduler(LRScheduler):
         Raises:
             StateMismatchError: the state does not fit, or is none of ours; nothing is changed then.
         """
+        self._driver.check_attached()
         self._driver.follow()
         step, pasts = from_state(state_dict, self.optimizer)
         horizon = _continued(self.horizon, pasts)
@@ -412,8 +431,9 @@ class Scheduler(LRScheduler):
             problem = "the scheduler was made without one" if old is None else f"update {now} of {old} is next"
             raise ClockError(
                 f"The run cannot be made {horizon.steps} updates long: {problem}.",
-                "Both the old and the new end must lie ahead. What comes next can be given as schedules: "
-                "scheduler.reschedule(lr=Linear(1000)).",
+                "Both the old and the new end must lie ahead. To go through the schedules once more: "
+                "scheduler.restart(); for others, scheduler.reschedule(lr=Linear(1000)), or where the value is 0, "
+                "scheduler.reschedule(lr=Linear(1000, start=Absolute(0.1), end=Absolute(0.0))).",
             )
         ends = {"old": old, "new": horizon.steps}
         lanes = [lane for lane in self._driver.every_lane() if lane not in apart_from]
@@ -426,9 +446,25 @@ def _check(lane: Lane, value: float) -> float:
     Raises:
         HyperparameterValueError: it could not.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or float(value) not in range_of(lane.path):
+    if _real(lane, value) not in range_of(lane.path):
         raise HyperparameterValueError(lane.path, value, f"group {lane.group!r}", str(range_of(lane.path)))
     return float(value)
+
+
+def _real(lane: Lane, value: object) -> float:
+    """`value` as a float, where it is a finite number.
+
+    Raises:
+        HyperparameterValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise HyperparameterValueError(lane.path, value, f"group {lane.group!r}", str(range_of(lane.path)))
+    return float(value)
+
+
+def _check_horizon(horizon: object) -> None:
+    if horizon is not None and not isinstance(horizon, Horizon):
+        raise TypeError(f"horizon={horizon!r} is no Horizon.\nWrite how long the run is: Horizon(steps=1000).")
 
 
 def _continued(horizon: Horizon | None, pasts: Iterable[Past | None]) -> Horizon | None:
