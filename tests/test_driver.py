@@ -10,12 +10,7 @@ import torch
 from torch import nn
 
 import paramgroups as pg
-from paramgroups.errors import (
-    ClaimError,
-    ClockError,
-    EditError,
-    ScheduledValueError,
-)
+from paramgroups.errors import ClaimError, ClockError, EditError, ScheduledValueError
 from paramgroups.journal import Edit
 from paramgroups.scheduler import EditWarning
 from paramgroups.schedules import Plateau
@@ -478,3 +473,24 @@ def test_a_group_that_joins_may_start_from_the_beginning():
     assert scheduler.values()["lr/group1"] == pytest.approx(1.2)
     scheduler.restart("group1")
     assert scheduler.preview([4, 9, 14])["lr/group1"].tolist() == [2.0, 1.0, 0.0]
+
+
+def test_groups_of_one_base_may_be_merged_by_hand():
+    """After a rebase, whatever they were before; the parameters' new group has their past."""
+    optimizer, scheduler = unnamed(sizes=(1, 1))
+    optimizer.param_groups[1]["lr"] = 0.5
+    optimizer.step()
+    scheduler.rebase("group0", lr=0.5)
+    first, second = optimizer.param_groups
+    optimizer.param_groups[:] = [{**first, "params": [*first["params"], *second["params"]]}]
+    assert scheduler.values() == {"lr/group0": 0.45}
+
+
+def test_a_group_that_is_still_there_keeps_its_past_whoever_moved_in():
+    """What left it for a new one takes the past along."""
+    optimizer, scheduler = unnamed(sizes=(2, 1))
+    scheduler.rebase("group1", lr=0.5)
+    first, second = optimizer.param_groups
+    second["params"].append(first["params"].pop())
+    optimizer.param_groups.append({**second, "params": [second["params"].pop(0)]})
+    assert scheduler.base_lrs == [1.0, 0.5, 0.5]

@@ -7,7 +7,7 @@ from torch import nn
 import paramgroups as pg
 from paramgroups.errors import StateMismatchError
 from paramgroups.inheritance import Past, check_sizes, from_state, inherit, of_the_run
-from paramgroups.journal import Observe, Release, Stretch
+from paramgroups.journal import Edit, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch
 from paramgroups.lanes import Lane
 from paramgroups.schedules import Plateau
 
@@ -19,18 +19,63 @@ BODY = Past("body", {"lr": 0.1}, ())
 def test_a_group_that_was_split_gives_both_parts_its_past():
     """And a group of new parameters has none."""
     homes = {"a": 0, "b": 0, "c": 1}
-    assert inherit([HEAD, BODY], [["a"], ["b"], ["c"], ["new"]], homes) == [HEAD, HEAD, BODY, None]
+    assert inherit([HEAD, BODY], [["a"], ["b"], ["c"], ["new"]], homes, 4) == [HEAD, HEAD, BODY, None]
 
 
 def test_groups_of_equal_past_may_be_merged():
     """Names are labels: what counts is base and entries."""
-    assert inherit([HEAD, TWIN], [["a", "b", "new"]], {"a": 0, "b": 1}) == [HEAD]
+    assert inherit([HEAD, TWIN], [["a", "b", "new"]], {"a": 0, "b": 1}, 4) == [HEAD]
 
 
 def test_groups_of_different_past_may_not():
     """The message names both."""
     with pytest.raises(StateMismatchError, match="parameters of 'head', 'body', whose bases or edits differ"):
-        inherit([HEAD, BODY], [["a", "b"]], {"a": 0, "b": 1})
+        inherit([HEAD, BODY], [["a", "b"]], {"a": 0, "b": 1}, 4)
+
+
+def at(step, kind, **fields):
+    """An entry of the journal on lr."""
+    return kind(step=step, group="head", hyperparameter="lr", **fields)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([at(1, Rebase, old=1.0, new=0.1)], []),
+        ([at(1, Edit, value=0.7, old=1.0, new=0.5), at(2, Rebase, old=0.5, new=0.1)], []),
+        ([at(1, Rebase, old=1.0, new=0.1), at(1, Override, value=0.3, until=4)], []),
+        ([at(1, Rebase, old=1.0, new=0.1), at(1, Override, value=0.3), at(3, Release)], []),
+        (
+            [at(3, Reschedule, schedule="Linear(5)", base=0.3)],
+            [at(2, Restart), at(3, Reschedule, schedule="Linear(5)", base=0.3)],
+        ),
+    ],
+    ids=["rebased to it", "edited before", "overridden for a while", "released", "with the same tail"],
+)
+def test_what_no_longer_counts_does_not_keep_groups_apart(one, other):
+    """Bases 1 and 0.1: what counts is what is in force at update 4."""
+    pasts = [Past("a", {"lr": 1.0}, tuple(one)), Past("b", {"lr": 0.1}, tuple(other))]
+    assert inherit(pasts, [["x", "y"]], {"x": 0, "y": 1}, 4) == [pasts[0]]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        at(1, Rebase, old=0.1, new=0.2),
+        at(1, Override, value=0.3, until=5),
+        at(1, Override, scale=0.3),
+        at(1, Restart),
+        at(1, Stretch, old=10, new=20),
+        at(1, Observe, metric=1.0),
+        at(1, Reschedule, schedule="Linear(5)", base=0.1),
+    ],
+    ids=lambda entry: type(entry).__name__,
+)
+def test_what_counts_keeps_groups_apart(entry):
+    """Each kind of entry."""
+    pasts = [Past("a", {"lr": 0.1}, (entry,)), Past("b", {"lr": 0.1}, ())]
+    with pytest.raises(StateMismatchError, match="give them the same base first"):
+        inherit(pasts, [["x", "y"]], {"x": 0, "y": 1}, 4)
 
 
 def optimizer(sizes=(1, 2)):

@@ -159,16 +159,19 @@ class Driver:
             self.journal.append(entry)
 
     def _regroup(self) -> None:
-        """Bases and entries follow the parameters to the groups they are in now; a new group starts its own."""
-        former, groups = self._groups, self.optimizer.param_groups
+        """A group that is still there keeps its past; a new one has that of its parameters, or starts its own."""
+        groups = self.optimizer.param_groups
         pasts = [past_of(label, own) for label, own in zip(self._names, self.lanes, strict=True)]
-        homes = {parameter: index for index, group in enumerate(former) for parameter in group["params"]}
-        members = [group["params"] for group in groups]
-        if not any(parameter in homes for own in members for parameter in own):  # a wrapper replaced them all
-            check_sizes([len(group["params"]) for group in former], groups)
-            found: list[Past | None] = list(pasts)
-        else:
-            found = inherit(pasts, members, homes)
+        places = {id(group): index for index, group in enumerate(self._groups)}
+        homes = {parameter: index for index, own in enumerate(self._members) for parameter in own}
+        members = [() if id(group) in places else group["params"] for group in groups]
+        kept: list[Past | None] = [pasts[places[id(group)]] if id(group) in places else None for group in groups]
+        if any(kept) or any(parameter in homes for own in members for parameter in own):
+            inherited = inherit(pasts, members, homes, self.clock.step)
+            found = [own or other for own, other in zip(kept, inherited, strict=True)]
+        else:  # a wrapper replaced them all
+            check_sizes([len(own) for own in self._members], groups)
+            found = list(pasts)
         fresh = lanes_for(self.optimizer, self.assignments)
         self._check_claims(fresh)
         self.take_over(fresh, found)
@@ -211,6 +214,7 @@ class Driver:
     def rewrite(self) -> None:
         """Put what the present step is due into the groups, whatever stands there."""
         self._list = self.optimizer.param_groups
+        self._members = [list(group["params"]) for group in self._list]
         self._names = [label.name for label in labels(self.optimizer)]
         self._rebuild(self._list)
         for bank in self._banks:
@@ -331,6 +335,16 @@ class Driver:
             self.attach(state["step"])
         self._copied_with = weakref.ref(optimizer)  # it lives on where it was copied for itself, too
         del self.optimizer
+
+
+def notice_all(optimizer: Optimizer) -> None:
+    """Let every scheduler that is attached take in edits, and follow the groups as they are now.
+
+    Raises:
+        SchedulerError: one cannot; it stands where it stood.
+    """
+    for driver in filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]):
+        driver.notice()
 
 
 def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:

@@ -13,7 +13,19 @@ from typing import Any, final
 from torch.optim import Optimizer
 
 from paramgroups.errors import StateMismatchError
-from paramgroups.journal import Entry, Observe, Stretch, from_json, to_json
+from paramgroups.journal import (
+    Edit,
+    Entry,
+    Observe,
+    Override,
+    Rebase,
+    Release,
+    Reschedule,
+    Restart,
+    Stretch,
+    from_json,
+    to_json,
+)
 from paramgroups.lanes import Lane
 from paramgroups.params import labels, parameter_names
 
@@ -29,9 +41,24 @@ class Past:
     bases: Mapping[str, float]
     entries: tuple[Entry, ...]
 
-    def renamed(self, group: str) -> Past:
-        """The same past under another group's name."""
-        return Past(group, self.bases, tuple(replace(entry, group=group) for entry in self.entries))
+    def in_force(self, step: int) -> dict[str, list[Any]]:
+        """For each hyperparameter what still counts at update `step`: the base, what became of time, an override."""
+        found: dict[str, list[Any]] = {path: [base, (), None] for path, base in self.bases.items()}
+        for entry in self.entries:
+            now = found.setdefault(entry.hyperparameter, [None, (), None])
+            match entry:
+                case Edit() | Rebase():
+                    now[0] = entry.new
+                case Reschedule():
+                    now[:2] = entry.base, (replace(entry, group=""),)
+                case Restart() | Stretch() | Observe():
+                    now[1] = (*now[1], replace(entry, group=""))
+                case Override():
+                    over = entry.until is not None and entry.until <= step
+                    now[2] = None if over else (entry.value, entry.scale, entry.until)
+                case Release():
+                    now[2] = None
+        return found
 
 
 def past_of(group: str, lanes: Iterable[Lane]) -> Past:
@@ -42,7 +69,7 @@ def past_of(group: str, lanes: Iterable[Lane]) -> Past:
 
 
 def inherit(
-    pasts: Sequence[Past], members: Sequence[Iterable[Hashable]], homes: Mapping[Any, int]
+    pasts: Sequence[Past], members: Sequence[Iterable[Hashable]], homes: Mapping[Any, int], step: int
 ) -> list[Past | None]:
     """The past of each present group; None for one whose parameters are all new.
 
@@ -50,18 +77,20 @@ def inherit(
         pasts: the former groups.
         members: the parameters of each present group, or their names.
         homes: parameter, or name -> which of `pasts` it was in.
+        step: the next update.
 
     Raises:
-        StateMismatchError: a group holds parameters with different pasts.
+        StateMismatchError: a group holds parameters whose pasts come to different things from here on.
     """
     found: list[Past | None] = []
     for own in members:
         sources = [pasts[index] for index in sorted({homes[member] for member in own if member in homes})]
-        if any(source.renamed("") != sources[0].renamed("") for source in sources):
+        if any(source.in_force(step) != sources[0].in_force(step) for source in sources[1:]):
             names = ", ".join(repr(source.group) for source in sources)
             raise StateMismatchError(
                 f"A group holds parameters of {names}, whose bases or edits differ.",
-                "Keep them in groups of their own, or give both the same base first: scheduler.rebase(...).",
+                "Keep them in groups of their own, or give them the same base first: scheduler.rebase(...), and "
+                "scheduler.release(...) what was overridden.",
             )
         found.append(sources[0] if sources else None)
     return found
@@ -118,7 +147,7 @@ def from_state(state: Mapping[str, Any], optimizer: Optimizer) -> tuple[int, lis
     ]
     names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
     homes = {name: index for index, group in enumerate(saved) for name in group["parameters"] or ()}
-    found = inherit(pasts, [own or () for own in names], homes)
+    found = inherit(pasts, [own or () for own in names], homes, step)
     nameless = [index for index, own in enumerate(names) if own is None]
     former = [index for index, group in enumerate(saved) if group["parameters"] is None]
     if len(nameless) != len(former):  # some were named since, or are no longer: no names tell them apart

@@ -152,6 +152,7 @@ class Scheduler(LRScheduler):
     @property
     def base_lrs(self) -> list[float]:  # type: ignore[override]
         """The base of each group's lr; its lr where no schedule drives it."""
+        self._driver.notice()
         driven = [{lane.path: lane.last.base for lane in own} for own in self._driver.lanes]
         groups = self.optimizer.param_groups
         return [bases.get("lr", read(group, "lr")) for bases, group in zip(driven, groups, strict=True)]
