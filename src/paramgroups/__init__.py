@@ -21,6 +21,7 @@ __all__ = [
     "Kind",
     "LayerDecay",
     "Linear",
+    "LoadReport",
     "Matching",
     "MultiStep",
     "Named",
@@ -37,8 +38,12 @@ __all__ = [
     "Within",
     "__version__",
     "groups",
+    "load",
+    "load_named_state",
     "name_groups",
+    "named_state",
     "plot",
+    "save",
     "snapshot",
     "view",
 ]
@@ -66,6 +71,7 @@ if TYPE_CHECKING:
         Warmup,
     )
     from paramgroups.selectors import ALL, BIASES, EMBEDDINGS, NORMS, Kind, Matching, Named, Ndim, Where, Within
+    from paramgroups.state import LoadReport, load, load_named_state, named_state, save
     from paramgroups.views import name_groups, snapshot, view
 
     __version__: str
@@ -103,6 +109,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Where",
             "Within",
         ),
+        "state": ("LoadReport", "load", "load_named_state", "named_state", "save"),
         "views": ("name_groups", "snapshot", "view"),
     }
     _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 from torch.optim import Optimizer
 
+from paramgroups import expressions
 from paramgroups.errors import ClaimError, HyperparameterValueError, UnknownHyperparameterError, nearest
 from paramgroups.hyperparameters import RESERVED, own_copy, split
 from paramgroups.lanes import Lane
@@ -69,6 +70,23 @@ def lanes_for(optimizer: Optimizer, assignments: Assignments) -> list[list[Lane]
     return [
         [Lane(label.name, path, schedule, _base(group, path, label.name)) for path, schedule in own.items() if schedule]
         for label, group, own in zip(labels(optimizer), groups, wanted, strict=True)
+    ]
+
+
+def written(assignments: Assignments) -> list[list[Any]]:
+    """Assignments as JSON could hold them, schedules by their code: what `read_back` reads."""
+    return [[key, {path: repr(given) if given else None for path, given in own.items()}] for key, own in assignments]
+
+
+def read_back(saved: Iterable[tuple[str | None, Mapping[str, str | None]]]) -> Assignments:
+    """The assignments that were written.
+
+    Raises:
+        ExpressionError: a schedule is written in no vocabulary of ours, as one that holds code.
+    """
+    return [
+        (key, {path: None if code is None else expressions.read(code) for path, code in own.items()})
+        for key, own in saved
     ]
 
 

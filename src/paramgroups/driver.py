@@ -187,6 +187,12 @@ class Driver:
         separate(self.optimizer, self.lanes)
         self.rewrite()
 
+    def go_to(self, step: int, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
+        """Go to another step, by new lanes, each with the past of its group."""
+        self.take_over(fresh, pasts)
+        self.clock.step = step
+        self.rewrite()
+
     def take_over(self, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
         """Take over new lanes, each with the past of its group; one without has what is true of the whole run."""
         lanes, journal = [], []
@@ -345,6 +351,21 @@ def notice_all(optimizer: Optimizer) -> None:
     """
     for driver in filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]):
         driver.notice()
+
+
+def rewrite_all(optimizer: Optimizer) -> None:
+    """Let every scheduler that is attached put what is due into the groups, whatever was loaded there."""
+    for driver in filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]):
+        driver.rewrite()
+
+
+def driven_names(optimizer: Optimizer) -> list[set[str]]:
+    """For each group the hyperparameters that schedulers drive, or an entry of."""
+    attached = list(filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]))
+    lanes = [
+        [lane for driver in attached for lane in driver.lanes[index]] for index in range(len(optimizer.param_groups))
+    ]
+    return [{split(lane.path)[0] for lane in own} for own in lanes]
 
 
 def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:

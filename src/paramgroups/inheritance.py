@@ -28,6 +28,7 @@ from paramgroups.journal import (
 )
 from paramgroups.lanes import Lane
 from paramgroups.params import labels, parameter_names
+from paramgroups.schedules import Horizon
 
 VERSION = 1
 
@@ -69,7 +70,11 @@ def past_of(group: str, lanes: Iterable[Lane]) -> Past:
 
 
 def inherit(
-    pasts: Sequence[Past], members: Sequence[Iterable[Hashable]], homes: Mapping[Any, int], step: int
+    pasts: Sequence[Past],
+    members: Sequence[Iterable[Hashable]],
+    homes: Mapping[Any, int],
+    step: int,
+    bases: Sequence[Mapping[str, float]] | None = None,
 ) -> list[Past | None]:
     """The past of each present group; None for one whose parameters are all new.
 
@@ -78,13 +83,16 @@ def inherit(
         members: the parameters of each present group, or their names.
         homes: parameter, or name -> which of `pasts` it was in.
         step: the next update.
+        bases: for each present group what holds instead of the bases of the past, if anything does.
 
     Raises:
         StateMismatchError: a group holds parameters whose pasts come to different things from here on.
     """
     found: list[Past | None] = []
-    for own in members:
+    for place, own in enumerate(members):
         sources = [pasts[index] for index in sorted({homes[member] for member in own if member in homes})]
+        if bases is not None:
+            sources = [replace(source, bases=bases[place]) for source in sources]
         if any(source.in_force(step) != sources[0].in_force(step) for source in sources[1:]):
             names = ", ".join(repr(source.group) for source in sources)
             raise StateMismatchError(
@@ -129,8 +137,15 @@ def to_state(
     return {"version": VERSION, "step": step, "groups": groups, "journal": [to_json(entry) for entry in journal]}
 
 
-def from_state(state: Mapping[str, Any], optimizer: Optimizer) -> tuple[int, list[Past | None]]:
+def from_state(
+    state: Mapping[str, Any], optimizer: Optimizer, bases: Sequence[Mapping[str, float]] | None = None
+) -> tuple[int, list[Past | None]]:
     """The step of a saved state, and the past of each present group of `optimizer`.
+
+    Args:
+        state: what `to_state` gave.
+        optimizer: whose groups are meant.
+        bases: for each group what holds instead of the saved bases, if anything does.
 
     Raises:
         StateMismatchError: it is no state of ours, or does not fit the optimizer.
@@ -147,14 +162,14 @@ def from_state(state: Mapping[str, Any], optimizer: Optimizer) -> tuple[int, lis
     ]
     names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
     homes = {name: index for index, group in enumerate(saved) for name in group["parameters"] or ()}
-    found = inherit(pasts, [own or () for own in names], homes, step)
+    found = inherit(pasts, [own or () for own in names], homes, step, bases)
     nameless = [index for index, own in enumerate(names) if own is None]
     former = [index for index, group in enumerate(saved) if group["parameters"] is None]
     if len(nameless) != len(former):  # some were named since, or are no longer: no names tell them apart
         nameless, former = list(range(len(names))), list(range(len(saved)))
     check_sizes([saved[index]["size"] for index in former], [optimizer.param_groups[index] for index in nameless])
     for index, source in zip(nameless, former, strict=True):
-        found[index] = pasts[source]
+        found[index] = pasts[source] if bases is None else replace(pasts[source], bases=bases[index])
     return step, found
 
 
@@ -195,3 +210,26 @@ def _checked(state: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
 
 
 _GROUP_KEYS = {"name", "parameters", "size", "bases"}
+
+
+def continued(horizon: Horizon | None, pasts: Iterable[Past | None]) -> Horizon | None:
+    """The horizon after what the journal says of it; the scheduler has to be made with the one before.
+
+    Raises:
+        StateMismatchError: it was not.
+    """
+    entries = {entry for past in pasts if past is not None for entry in past.entries if isinstance(entry, Stretch)}
+    changes = {(entry.step, entry.old, entry.new) for entry in entries}
+    while changes:
+        first = min(step for step, _, _ in changes)
+        due = [change for change in changes if change[0] == first]
+        change = next((each for each in due if horizon is not None and each[1] == horizon.steps), None)
+        if change is None:
+            _, old, new = due[0]
+            raise StateMismatchError(
+                f"The run was planned for {old} updates and then made {new} long, and this scheduler has {horizon!r}.",
+                f"Make it with Horizon(steps={old}), as it was; the state then makes it longer.",
+            )
+        changes.remove(change)
+        horizon = Horizon(change[2])
+    return horizon

@@ -18,10 +18,12 @@ from torch.optim import Optimizer
 from paramgroups.errors import (
     DuplicateNameError,
     EmptyModelError,
+    ForeignParameterError,
     InvalidNameError,
     NotAModelError,
     NotAnOptimizerError,
     ParameterNameError,
+    UnknownModelError,
     described,
 )
 
@@ -125,14 +127,16 @@ def named(model: nn.Module) -> tuple[Param, ...]:
     sites: dict[Tensor, tuple[Site, ...]] = {}
     owners: dict[str, tuple[str, Tensor]] = {}
     for path, module in modules.items():
-        for attribute, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
-            full_name, site = f"{path}.{attribute}", _site(path, attribute, modules, clean)
-            owner, first = owners.setdefault(site.name, (full_name, parameter))
+        for attribute, parameter in module._parameters.items():
+            if parameter is None:
+                continue
+            site = _site(path, attribute, modules, clean)
+            owner, first = owners.setdefault(site.name, (path, parameter))
             if first is not parameter:
-                raise DuplicateNameError(site.name, [owner.lstrip("."), full_name.lstrip(".")])
-            known = sites.get(parameter, ())
-            if site not in known:  # a model and its wrapper may both be reached
-                sites[parameter] = (*known, site)
+                raise DuplicateNameError(site.name, [f"{each}.{attribute}".lstrip(".") for each in (owner, path)])
+            found = sites.setdefault(parameter, (site,))
+            if site not in found:  # a model and its wrapper may both be reached
+                sites[parameter] = (*found, site)
     if not sites:
         raise EmptyModelError(type(model).__name__)
     return tuple(Param(parameter, found) for parameter, found in sites.items())
@@ -159,6 +163,17 @@ def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
             else:
                 clean[path] = f"{before}.{step}" if before else step
     return clean
+
+
+def clean_keys(model: nn.Module) -> dict[str, str]:
+    """Each key of `model.state_dict()` -> the same without what wrappers put before it."""
+    clean = _clean_paths(dict(model.named_modules(remove_duplicate=False)))
+    found = {}
+    for key in model.state_dict():
+        path, _, attribute = key.rpartition(".")
+        above = clean.get(path, path)
+        found[key] = f"{above}.{attribute}" if above else attribute
+    return found
 
 
 def _leads_through(module: nn.Module, step: str) -> bool:
@@ -188,18 +203,25 @@ class Label:
 @final
 @dataclass
 class Names:
-    """The side table of one optimizer: parameter -> its name, and -> the label of its group; group -> parameters."""
+    """The side table of one optimizer: parameter -> its name, and -> the label of its group; group -> parameters.
+
+    And the model that gave the names, as long as it lives.
+    """
 
     parameters: dict[Tensor, str] = field(default_factory=dict)
     groups: dict[Tensor, Label] = field(default_factory=dict)
     members: dict[str, list[Tensor]] = field(default_factory=dict)
+    model: weakref.ref[nn.Module] | None = None
 
 
 _TABLES: weakref.WeakKeyDictionary[Optimizer, Names] = weakref.WeakKeyDictionary()
 
 
 def register(
-    optimizer: Optimizer, parameters: Mapping[Tensor, str], labels: Iterable[tuple[Iterable[Tensor], Label]]
+    optimizer: Optimizer,
+    parameters: Mapping[Tensor, str],
+    labels: Iterable[tuple[Iterable[Tensor], Label]],
+    model: nn.Module | None = None,
 ) -> None:
     """Give names to an optimizer's parameters and groups; a later torch load does not take them away."""
     known = _TABLES.get(optimizer)
@@ -210,6 +232,7 @@ def register(
     given = [(list(members), label) for members, label in labels]
     known.groups = {parameter: label for members, label in given for parameter in members}
     known.members = {label.name: members for members, label in given}
+    known.model = None if model is None else weakref.ref(model)
     _mirror(optimizer)
 
 
@@ -277,6 +300,37 @@ def parameter_names(optimizer: Optimizer, group: Mapping[str, Any]) -> list[str]
     found = [table.get(parameter) for parameter in group["params"]]
     named_ones = [name for name in found if name is not None]
     return named_ones if len(named_ones) == len(found) else None
+
+
+def model_of(optimizer: Optimizer) -> nn.Module | None:
+    """The model that gave names to the parameters of `optimizer`; None where nobody said, or it is gone."""
+    model = names_of(optimizer).model
+    return None if model is None else model()
+
+
+def known(optimizer: Optimizer, model: nn.Module | None = None) -> tuple[Param, ...]:
+    """The parameters of `optimizer`, in the order of its groups.
+
+    Args:
+        optimizer: whose parameters are meant.
+        model: whose they are; where absent, the model that gave them names.
+
+    Raises:
+        UnknownModelError: there is none.
+        ForeignParameterError: a parameter is not the model's.
+    """
+    model = model_of(optimizer) if model is None else model
+    if model is None:
+        raise UnknownModelError(type(optimizer).__name__)
+    by_tensor = {param.parameter: param for param in named(model)}
+    found = []
+    for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True):
+        for position, parameter in enumerate(group["params"]):
+            if parameter not in by_tensor:
+                place = f"group {label.name!r} (number {position}, shape {tuple(parameter.shape)})"
+                raise ForeignParameterError(place, [param.name for param in by_tensor.values()])
+            found.append(by_tensor[parameter])
+    return tuple(found)
 
 
 def find(params: Iterable[Param], name: str) -> Param:

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from paramgroups.claims import Schedules, resolve
+from paramgroups.claims import Schedules, resolve, written
 from paramgroups.clock import ClockKind
 from paramgroups.driver import Driver, EditWarning, OnEdit
-from paramgroups.errors import ClockError, HyperparameterValueError, StateMismatchError, UndrivenError
+from paramgroups.errors import ClockError, HyperparameterValueError, UndrivenError
 from paramgroups.hyperparameters import range_of, read
-from paramgroups.inheritance import Past, from_state, to_state
+from paramgroups.inheritance import continued, from_state, to_state
 from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, history
 from paramgroups.lanes import Lane
 from paramgroups.params import chain_of
@@ -402,9 +402,14 @@ class Scheduler(LRScheduler):
     # --- saving -------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The position, the bases and the journal, as JSON could hold them; schedules are not state."""
+        """The position, the bases and the journal, as JSON could hold them.
+
+        Schedules and horizon are written beside, to be compared by: what is loaded are position, bases and journal.
+        """
         self._driver.notice()
-        return to_state(self.optimizer, self.last_epoch, self._driver.lanes, self._driver.journal)
+        state = to_state(self.optimizer, self.last_epoch, self._driver.lanes, self._driver.journal)
+        horizon = None if self.horizon is None else repr(self.horizon)
+        return {**state, "schedules": written(self._driver.assignments), "horizon": horizon}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go to the position of `state_dict`, with its bases and journal; every value follows at once.
@@ -418,10 +423,8 @@ class Scheduler(LRScheduler):
         self._driver.check_attached()
         self._driver.follow()
         step, pasts = from_state(state_dict, self.optimizer)
-        horizon = _continued(self.horizon, pasts)
-        self._driver.take_over([[lane.after({}, ()) for lane in own] for own in self._driver.lanes], pasts)
-        self._driver.clock.step = step
-        self._driver.rewrite()
+        horizon = continued(self.horizon, pasts)
+        self._driver.go_to(step, [[lane.after({}, ()) for lane in own] for own in self._driver.lanes], pasts)
         self.horizon = horizon
 
     # --- parts of the above -------------------------------------------------------------------------------------
@@ -466,26 +469,3 @@ def _real(lane: Lane, value: object) -> float:
 def _check_horizon(horizon: object) -> None:
     if horizon is not None and not isinstance(horizon, Horizon):
         raise TypeError(f"horizon={horizon!r} is no Horizon.\nWrite how long the run is: Horizon(steps=1000).")
-
-
-def _continued(horizon: Horizon | None, pasts: Iterable[Past | None]) -> Horizon | None:
-    """The horizon after what the journal says of it; the scheduler has to be made with the one before.
-
-    Raises:
-        StateMismatchError: it was not.
-    """
-    entries = {entry for past in pasts if past is not None for entry in past.entries if isinstance(entry, Stretch)}
-    changes = {(entry.step, entry.old, entry.new) for entry in entries}
-    while changes:
-        first = min(step for step, _, _ in changes)
-        due = [change for change in changes if change[0] == first]
-        change = next((each for each in due if horizon is not None and each[1] == horizon.steps), None)
-        if change is None:
-            _, old, new = due[0]
-            raise StateMismatchError(
-                f"The run was planned for {old} updates and then made {new} long, and this scheduler has {horizon!r}.",
-                f"Make it with Horizon(steps={old}), as it was; the state then makes it longer.",
-            )
-        changes.remove(change)
-        horizon = Horizon(change[2])
-    return horizon

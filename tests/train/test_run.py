@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from paramgroups.errors import RunError
-from paramgroups.train.checkpoint import load
+from paramgroups.state.files import read
 from paramgroups.train.run import CHECKPOINT, METRICS, PICTURE, RECIPE, REPORT, Run, Stopped, prepare
 
 
@@ -65,7 +65,7 @@ def test_a_run_writes_its_folder(run):
     assert [row[:2] for row in rows[1:]] == [["0", str(step)] for step in range(22)]
     assert (folder / PICTURE).read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / REPORT).read_text()) == report.to_json()
-    assert load(folder / CHECKPOINT)["leg"] == "seed 0: plan"
+    assert read(folder / CHECKPOINT)["extra"]["leg"] == "seed 0: plan"
     assert report.outcomes[0].plan.accuracy == diary.results["seed 0: plan"]
     assert len(diary.results) == 5
 
@@ -74,7 +74,7 @@ def test_a_run_writes_its_folder(run):
 def test_every_training_starts_from_the_pretrained_model(run):
     """To the bit, the baseline's and the plan's alike."""
     folder, _, diary = run("run")
-    pretrained = load(folder / CHECKPOINT)["models"]["seed 0: pretraining"]
+    pretrained = read(folder / CHECKPOINT)["extra"]["models"]["seed 0: pretraining"]
     fresh = diary.starts.pop("seed 0: pretraining")
     assert not torch.equal(pretrained["head.weight"], fresh["head.weight"])
     for start in diary.starts.values():
@@ -93,7 +93,7 @@ def test_stopping_anywhere_and_going_on_changes_nothing(run, pieces):
     assert resumed == report
     assert (folder / METRICS).read_bytes() == (whole / METRICS).read_bytes()
     assert rest.updates == diary.updates - sum(pieces)
-    models = [load(each / CHECKPOINT)["training"]["model"] for each in (folder, whole)]
+    models = [read(each / CHECKPOINT)["model"] for each in (folder, whole)]
     assert all(map(torch.equal, models[0].values(), models[1].values()))
 
 

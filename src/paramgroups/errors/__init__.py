@@ -40,10 +40,18 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── EditError
     │   ├── ScheduledValueError (ValueError)
     │   └── StateMismatchError (ValueError)
+    ├── WrongModelError (ValueError)        a state with no name that is here
     ├── ExpressionError (ValueError)        text that is not an expression of ours
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
+    │   ├── FileAccessError (OSError)
+    │   ├── UnsavableError (ValueError)
+    │   ├── ForeignFileError (ValueError)
+    │   ├── TruncatedFileError (ValueError)
+    │   ├── DamagedFileError (ValueError)
+    │   └── IncompatibleFileError (ValueError)
     └── MissingExtraError (ImportError)     an optional dependency that is absent
 
 Facts are fields; the text is made in `__str__`, in three parts: what happened, where (by name), what to do.
@@ -101,14 +109,26 @@ from paramgroups.errors.running import (
     UndefinedValueError,
     UndrivenError,
     UnresolvedDurationError,
+    WrongModelError,
+)
+from paramgroups.errors.saving import (
+    CheckpointError,
+    DamagedFileError,
+    FileAccessError,
+    ForeignFileError,
+    IncompatibleFileError,
+    TruncatedFileError,
+    UnsavableError,
 )
 
 __all__ = [
+    "CheckpointError",
     "ClaimError",
     "ClockError",
     "ClockStalledError",
     "CollidingArgumentError",
     "CompositionError",
+    "DamagedFileError",
     "DataError",
     "DepthError",
     "DuplicateNameError",
@@ -118,11 +138,14 @@ __all__ = [
     "EmptyModelError",
     "EmptyRuleError",
     "ExpressionError",
+    "FileAccessError",
+    "ForeignFileError",
     "ForeignParameterError",
     "GroupIndexError",
     "GroupNameError",
     "GroupRefusedError",
     "HyperparameterValueError",
+    "IncompatibleFileError",
     "InvalidNameError",
     "MissingBaseError",
     "MissingExtraError",
@@ -142,11 +165,14 @@ __all__ = [
     "ScheduledValueError",
     "SchedulerError",
     "StateMismatchError",
+    "TruncatedFileError",
     "UndefinedValueError",
     "UndrivenError",
     "UnknownHyperparameterError",
     "UnmatchedRuleError",
     "UnresolvedDurationError",
+    "UnsavableError",
+    "WrongModelError",
     "described",
     "did_you_mean",
     "listing",

@@ -198,6 +198,21 @@ class StateMismatchError(SchedulerError, ValueError):
 
 
 @dataclass(eq=False, repr=False)
+class WrongModelError(ParamGroupsError, ValueError):
+    """Nothing that was saved has the name of anything here. Fields: `saved`, `present` (names)."""
+
+    saved: list[str]
+    present: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"This is another model's state: nothing in it has the name of a parameter here. It holds "
+            f"{listing(self.saved)}; here are {listing(self.present)}.\n"
+            "If these are the same under other names, say so: rename={'old': 'new'}, for parameters or whole modules."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class ExpressionError(ParamGroupsError, ValueError):
     """Text that is no expression of ours. Fields: `text`, `problem`, `column` (from 1, 0 unknown), `hint`."""
 

@@ -1,17 +1,19 @@
 """One training under way: a model, what trains it, and how far it is.
 
-Knows updates, and the state from which they go on to the bit; knows no file, and nothing of other trainings.
+Knows updates, and what it takes to go on with them to the bit; knows nothing of other trainings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch.nn.functional import cross_entropy
 
 from paramgroups.scheduler import Scheduler
+from paramgroups.state import load, save
 from paramgroups.train.data import Examples
 from paramgroups.train.job import Job, Leg
 
@@ -42,6 +44,7 @@ class Training:
         self.horizon = leg.span.horizon(self.batches)
         self._fabric = fabric
         self._examples = leg.learn.to(fabric.device)
+        self._net = model
         self._own = leg.plan.build(model, job.optimizer, **job.arguments)
         self.scheduler = Scheduler(self._own, leg.schedules, horizon=self.horizon)
         self._model, self._optimizer = fabric.setup(model, self._own)
@@ -86,29 +89,31 @@ class Training:
         """The model's own state, by its own names."""
         return {name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()}
 
-    def state(self) -> dict[str, Any]:
-        """Everything that the next updates depend on, as numbers, text and tensors. Every process must ask."""
-        return {
+    def save(self, path: Path, **extra: Any) -> None:
+        """Write down everything that the next updates depend on, and what else is given. Every process must ask."""
+        here = {
             "step": self.step,
-            "model": self.model_state(),
-            "optimizer": self._own.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
             "precision": self._fabric.strategy.precision.state_dict(),
             "random": self._gathered(torch.get_rng_state()),
             "random_device": self._gathered(torch.cuda.get_rng_state()) if self._on_cuda else None,
         }
+        if self._fabric.is_global_zero:
+            save(path, self._own, self.scheduler, self._net, {**extra, "training": here})
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state` was taken."""
-        self.step = state["step"]
-        self._model.load_state_dict(state["model"])
-        self._own.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self._fabric.strategy.precision.load_state_dict(state["precision"])
-        mine = self._fabric.global_rank % len(state["random"])
-        torch.set_rng_state(state["random"][mine])
-        if self._on_cuda and state["random_device"] is not None:
-            torch.cuda.set_rng_state(state["random_device"][mine])
+    def restore(self, path: Path) -> None:
+        """Go on from where a training was saved.
+
+        Raises:
+            CheckpointError, StateMismatchError: the file cannot be read, or is another training's.
+        """
+        strictly: dict[str, Any] = {"hyperparameters": "saved", "missing": "error", "unexpected": "error"}
+        saved = load(path, self._own, self.scheduler, self._net, **strictly).extra["training"]
+        self.step = saved["step"]
+        self._fabric.strategy.precision.load_state_dict(saved["precision"])
+        mine = self._fabric.global_rank % len(saved["random"])
+        torch.set_rng_state(saved["random"][mine])
+        if self._on_cuda and saved["random_device"] is not None:
+            torch.cuda.set_rng_state(saved["random_device"][mine])
 
     @property
     def _on_cuda(self) -> bool:

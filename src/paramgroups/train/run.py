@@ -14,7 +14,7 @@ import torch
 
 from paramgroups.errors import RunError
 from paramgroups.pictures import plot
-from paramgroups.train import checkpoint
+from paramgroups.state.files import read
 from paramgroups.train.job import Job, Leg
 from paramgroups.train.loop import Training
 from paramgroups.train.metrics import Metrics
@@ -78,6 +78,7 @@ class Run:
 
     Raises:
         RunError: the batches cannot be shared out, or the folder holds another run.
+        CheckpointError: its checkpoint cannot be read.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Run:
         self._recipe = (folder / RECIPE).read_text("utf-8") if (folder / RECIPE).exists() else ""
         saved: dict[str, Any] = {"recipe": self._recipe, "seeds": seeds, "metrics": 0, "done": {}}
         if (folder / CHECKPOINT).exists():
-            saved = checkpoint.load(folder / CHECKPOINT)
+            saved = read(folder / CHECKPOINT)["extra"]
         if saved["recipe"] != self._recipe:
             problem = f"{folder / RECIPE} is not what the run in this folder began with."
             raise RunError(problem, "Put it back, or start a run of its own: paramgroups train FILE.")
@@ -101,7 +102,7 @@ class Run:
         self._seeds: int = saved["seeds"]
         self._done: dict[str, float] = saved["done"]
         self._models: dict[str, Any] = saved.get("models", {})
-        self._under_way: tuple[str | None, Any] = (saved.get("leg"), saved.get("training"))
+        self._under_way: str | None = saved.get("leg")
         self._metrics = Metrics(folder / METRICS, saved["metrics"]) if fabric.is_global_zero else None
 
     def __call__(self) -> Report:
@@ -129,8 +130,8 @@ class Run:
         if leg.name in self._done:
             return self._done[leg.name]
         training = Training(self._fabric, self._job, leg, self._models.get(leg.start) if leg.start else None)
-        if leg.name == self._under_way[0]:
-            training.restore(self._under_way[1])
+        if leg.name == self._under_way:
+            training.restore(self._folder / CHECKPOINT)
         self._watcher.started(leg, training)
         if leg.recorded and self._metrics is not None and (leg.seed, training.step) == (self._job.seed, 0):
             plot(training.scheduler, training.horizon.steps, path=self._folder / PICTURE)
@@ -153,17 +154,12 @@ class Run:
         return self._done[leg.name]
 
     def _save(self, leg: Leg, training: Training) -> None:
-        state = training.state()
-        if self._metrics is not None:
-            checkpoint.save(
-                self._folder / CHECKPOINT,
-                {
-                    "recipe": self._recipe,
-                    "seeds": self._seeds,
-                    "done": self._done,
-                    "models": self._models,
-                    "leg": leg.name,
-                    "training": state,
-                    "metrics": self._metrics.size(),
-                },
-            )
+        training.save(
+            self._folder / CHECKPOINT,
+            recipe=self._recipe,
+            seeds=self._seeds,
+            done=self._done,
+            models=self._models,
+            leg=leg.name,
+            metrics=self._metrics.size() if self._metrics is not None else 0,
+        )
