@@ -481,6 +481,15 @@ def test_a_horizon_is_one():
         scheduler.reschedule(horizon=20)  # type: ignore[arg-type]  # the mistake under test
 
 
+def test_a_base_without_a_value_changes_nothing():
+    """The schedule is tried with it first."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Exponential(10, end=pg.Absolute(1.0)))
+    with pytest.raises(pg.errors.UndefinedValueError):
+        scheduler.rebase(lr=0.0)
+    assert scheduler.journal == ()
+
+
 @pytest.mark.parametrize("wrong", ["0.5", True, None, torch.ones(2)])
 def test_a_metric_is_one_number(wrong):
     """Text that looks like one is none."""

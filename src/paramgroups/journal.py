@@ -5,6 +5,7 @@ Knows what each kind of entry says and how it is written down; what follows from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, final
@@ -98,12 +99,19 @@ class Stretch:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Observe:
-    """A metric was observed before update `step`."""
+    """A metric was observed before update `step`; "nan", "inf" or "-inf" where it was no finite number.
+
+    As text these equal themselves, and are JSON.
+    """
 
     step: int
     group: str
     hyperparameter: str
-    metric: float
+    metric: float | str
+
+    def __post_init__(self) -> None:
+        number = float(self.metric)
+        object.__setattr__(self, "metric", number if math.isfinite(number) else str(number))
 
 
 Entry: TypeAlias = Edit | Rebase | Override | Release | Restart | Reschedule | Stretch | Observe
@@ -132,7 +140,7 @@ def from_json(data: Mapping[str, Any]) -> Entry:
     kind = _KINDS.get(str(fields.pop("kind", None)))
     try:
         return kind(**fields)  # type: ignore[misc]  # None is not callable: the same answer as a wrong field
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise StateMismatchError(
             f"The journal holds {dict(data)!r}, which is no entry this version knows.",
             f"Known kinds: {', '.join(_KINDS)}. Was the file written by a newer version?",

@@ -243,7 +243,7 @@ def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretc
             local = {key: moment - segment.origin for key, moment in moments.items()}
             return segment._replace(schedule=segment.schedule.stretch(**local))
         case Observe():
-            return segment._replace(schedule=segment.schedule.seen(entry.step - segment.origin, entry.metric))
+            return segment._replace(schedule=segment.schedule.seen(entry.step - segment.origin, float(entry.metric)))
 
 
 @final

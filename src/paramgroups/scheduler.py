@@ -284,6 +284,7 @@ class Scheduler(LRScheduler):
 
         Raises:
             UndrivenError, HyperparameterValueError, GroupNameError: nothing is changed then.
+            ScheduledValueError, UndefinedValueError: nor where the schedule has no value for it, now or later.
         """
         if not bases:
             raise ValueError("rebase() sets nothing.\nGive a base: scheduler.rebase('head', lr=1e-3).")
@@ -291,11 +292,13 @@ class Scheduler(LRScheduler):
         found: list[tuple[Lane, Entry]] = []
         for lane in self._driver.lanes_of(group, bases):
             base = _check(lane, bases[lane.path])
-            found.append((lane, Rebase(**lane.at(now), old=lane.last.base, new=base)))
+            entry = Rebase(**lane.at(now), old=lane.last.base, new=base)
+            lane.after({}, [*lane.entries, entry]).check(lane.last.origin + (lane.last.schedule.length or 0))
+            found.append((lane, entry))
         self._driver.enter(found)
 
     def observe(self, metric: float | Tensor) -> None:
-        """Let every `Plateau` know of a metric, which counts from the next update on. NaN is no improvement.
+        """Let every `Plateau` know of a metric, which counts from the next update on; NaN and inf are no improvement.
 
         Raises:
             UndrivenError: no schedule has a `Plateau`.

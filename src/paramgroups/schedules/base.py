@@ -277,7 +277,7 @@ class Schedule(ABC):
 
         Args:
             step: When, in steps since the start.
-            metric: What; NaN is no improvement.
+            metric: What; NaN and the infinities are no improvement.
 
         Raises:
             CompositionError: If a `Plateau` is inside a `.repeat`, where steps have no one meaning.
@@ -285,7 +285,7 @@ class Schedule(ABC):
         Example:
             >>> from paramgroups.schedules import Plateau, Warmup
             >>> Warmup(10).then(Plateau(0.5)).seen(30, 1.0)
-            Warmup(10).then(Plateau(0.5, observed=((20, 1.0),)))
+            Warmup(10).then(Plateau(0.5, best=1.0))
         """
         if not self.driven_by_metric:
             return self
