@@ -69,6 +69,7 @@ class Savers:
     def __init__(self) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
+        self.running: set[int] = set()
 
     def start(self, path: Path, name: str, start: int = 1) -> tuple[int, Progress]:
         """A process that saves at `path`: its id, and how far it has come."""
@@ -78,17 +79,22 @@ class Savers:
         assert self.process.stdout
         self.process.stdin.write(json.dumps({"path": str(path), "name": name, "start": start, "keep": 3}) + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline()), progress
+        process = int(self.process.stdout.readline())
+        self.running.add(process)
+        return process, progress
 
     def kill(self, process: int) -> None:
         """Kill one, and wait until it is no more."""
-        os.kill(process, signal.SIGKILL)
+        self.running.remove(process)
         with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
             while True:
                 os.kill(process, 0)
 
     def close(self) -> None:
-        """End the process that forks them."""
+        """End them all, and the process that forked them."""
+        for process in [*self.running]:
+            self.kill(process)
         self.process.communicate()
 
 
