@@ -1,5 +1,6 @@
 """The command as a whole: its commands, its exit codes, and what it says where something is wrong."""
 
+import json
 import subprocess
 import sys
 
@@ -57,6 +58,45 @@ def test_bad_input_is_exit_code_2_and_a_message_on_stderr(command, arguments, sa
     assert answer.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show"], "Missing argument"),
+        (["show", "nothing"], "nothing: there is no such recipe."),
+        (["explain", "digits-finetune", "haed.bias"], "No parameter is called 'haed.bias'."),
+        (["explain", "digits-finetune", "head.hidden.bias", "--set", "sed=3"], "there is no such field."),
+        (["plot", "fashion-mnist"], "data: data/fashion-mnist/train-images-idx3-ubyte"),
+        (["train"], "No such option"),
+    ],
+)
+def test_bad_input_is_json_where_json_is_read(command, arguments, said):
+    """The exit code is the same."""
+    answer = command(*arguments, "--json")
+    assert (answer.code, answer.err) == (2, "")
+    told = json.loads(answer.out)
+    assert said in told["error"]
+    assert all(problem["message"] in told["error"].replace("\n    ", "\n") for problem in told["problems"])
+
+
+MISTAKES = [
+    ("optimizer={name: SGD, nesterov: true}", "SGD refuses group"),
+    ("schedules.lr=Cosine('10 tokens')", "schedules.lr: "),
+    ("schedules.lr=Linear('100%', end=-1)", "schedules.lr: "),
+    ("schedules.amsgrad=Constant()", "schedules.amsgrad: "),
+    ("schedules.momentum=Constant()", "schedules.momentum: "),
+]
+
+
+@pytest.mark.parametrize(("override", "said"), MISTAKES)
+def test_every_command_finds_the_same_mistakes(command, override, said):
+    """In the same words, and before anything is trained."""
+    words = ("digits-finetune", "--set", override)
+    answers = [command("show", *words), command("plot", *words), command("train", *words, "-o", "run")]
+    answers.append(command("explain", "digits-finetune", "head.hidden.bias", "--set", override))
+    assert {(answer.code, answer.out, answer.err) for answer in answers} == {(2, "", answers[0].err)}
+    assert said in answers[0].err
+
+
 def test_brackets_in_messages_stay(command):
     """What looks like markup is the user's text."""
     assert "'[red]x'" in command("show", "digits-finetune", "--set", "model='[red]x'").err
@@ -68,7 +108,7 @@ def test_an_interrupt_is_exit_code_130(command, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("paramgroups.recipe.load", interrupt)
+    monkeypatch.setattr("paramgroups.recipe.outline", interrupt)
     assert command("show", "digits-finetune").code == 130
     monkeypatch.setattr("paramgroups.cli.app.run", interrupt)
     assert command("show", "digits-finetune").code == 130
@@ -80,7 +120,7 @@ def test_a_mistake_of_ours_is_a_traceback(monkeypatch):
     def bug(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("paramgroups.recipe.load", bug)
+    monkeypatch.setattr("paramgroups.recipe.outline", bug)
     with pytest.raises(ZeroDivisionError):
         cli.main(["show", "digits-finetune"])
 

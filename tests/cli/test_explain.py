@@ -2,14 +2,14 @@
 
 import json
 
-from paramgroups.recipe import grouping, load
+from paramgroups.recipe import outline
 
 
 def test_a_parameter_is_explained_with_what_drives_it(command):
     """The table is that of the library; the schedules are a note each."""
     answer = command("explain", "digits-layer-decay", "head.scores.weight", "--set", "schedules.layer03.lr=Linear(9)")
     assert answer.code == 0
-    assert str(grouping(load("digits-layer-decay")).explain("head.scores.weight")) in answer.out
+    assert str(outline("digits-layer-decay").grouping.explain("head.scores.weight")) in answer.out
     assert answer.out.endswith("lr is driven by Linear(9)\nmomentum is driven by Constant(Absolute(0.8))\n")
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from paramgroups.recipe import load, make, scheduler
+from paramgroups.recipe import make, outline, scheduler
 
 
 def test_the_terminal_gets_a_picture(command):
@@ -22,16 +22,22 @@ def test_a_file_gets_the_picture(command, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_explained(command, tmp_path):
-    """By its ending, or its folder."""
-    for name, said in (("a.pgn", "Did you mean '.png'?"), ("no/a.png", "No such file or directory")):
+    """By its ending, its folder, or what the system says."""
+    (tmp_path / "b.png").mkdir()
+    for name, said in (
+        ("a.pgn", "Did you mean '.png'?"),
+        ("no/a.png", f"the folder '{tmp_path / 'no'}' does not exist."),
+        ("b.png", f"{tmp_path / 'b.png'} cannot be written: Is a directory."),
+    ):
         answer = command("plot", "digits-finetune", "-o", tmp_path / name)
         assert answer.code == 2
         assert said in answer.err
+        assert "Errno" not in answer.err
 
 
 def test_programs_get_every_value(command):
     """Those of the scheduler's preview, to the bit."""
-    recipe = load("digits-finetune", ["seed=1"])
-    driven = scheduler(make(recipe), recipe)
+    found = outline("digits-finetune", ["seed=1"])
+    driven = scheduler(make(found), found)
     data = json.loads(command("plot", "digits-finetune", "--json").out)
     assert data == {key: line.tolist() for key, line in driven.preview(315).items()}

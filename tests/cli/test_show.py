@@ -2,7 +2,7 @@
 
 import json
 
-from paramgroups.recipe import grouping, load
+from paramgroups.recipe import outline
 
 
 def test_groups_and_schedules_are_shown(command):
@@ -11,7 +11,7 @@ def test_groups_and_schedules_are_shown(command):
     assert answer.code == 0
     assert answer.out.startswith(
         "digits-finetune: lenet on digits by AdamW, 15 epochs in batches of 64, seed 0\n\n"
-        + str(grouping(load("digits-finetune")))
+        + str(outline("digits-finetune").grouping)
     )
     assert answer.out.endswith(
         "in           hyperparameter  schedule\n"
@@ -37,3 +37,15 @@ def test_programs_get_the_recipe_and_every_parameter_s_place(command):
     placed = [name for group in data["groups"] for name in group["parameters"]]
     assert len(placed + data["frozen"]) == 15
     assert data["frozen"][0] == {"parameter": "stem.conv.weight", "reason": "frozen by rule 'stem'"}
+
+
+def test_a_program_gets_its_mistakes_as_json(command):
+    """Each with its path, on stdout, and nothing else anywhere."""
+    answer = command("show", "digits-finetune", "--json", "--set", "sed=3", "--set", "plan.rules.2.lr=-1")
+    assert (answer.code, answer.err) == (2, "")
+    told = json.loads(answer.out)
+    assert told["error"].startswith("digits-finetune has 2 mistakes.\n")
+    assert told["problems"] == [
+        {"path": "plan.rules.2.lr", "message": "-1 cannot be used. It must be a finite number of at least 0."},
+        {"path": "sed", "message": "there is no such field. Did you mean 'seed'?"},
+    ]

@@ -1,5 +1,7 @@
 """Mistakes that only show on a model, each with its own error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 import paramgroups as pg
 from paramgroups import errors
 from paramgroups.plan import FrozenRuleWarning
+from paramgroups.plan.grouping import group
 
 
 def net() -> nn.ModuleDict:
@@ -71,6 +74,32 @@ def test_a_mistake_is_named(plan, error, text):
     with pytest.raises(error) as caught:
         plan.on(net(), torch.optim.SGD)
     assert str(caught.value).startswith(text)
+
+
+def test_mistakes_can_be_kept_for_later():
+    """The checks go on, each under the number of its rule; equal rules are told apart."""
+    found: list[tuple[int | None, str]] = []
+
+    @contextmanager
+    def at(rule: int | None) -> Iterator[None]:
+        try:
+            yield
+        except errors.PlanError as error:
+            found.append((rule, type(error).__name__))
+
+    dead, short = pg.Rule("haed.*", lr=1, beta=2), pg.Rule("body.*", betas=(0.9,))
+    plan = pg.Plan(dead, dead, short, pg.Rule("head.*", lr=1e308), pg.Rule("head.*", lr=pg.Times(10)), momentum=1)
+    grouping = group(plan, net(), torch.optim.AdamW, at)
+    assert found == [
+        (None, "UnknownHyperparameterError"),
+        (0, "UnknownHyperparameterError"),
+        (1, "UnknownHyperparameterError"),
+        (0, "UnmatchedRuleError"),
+        (1, "UnmatchedRuleError"),
+        (2, "HyperparameterValueError"),
+        (4, "HyperparameterValueError"),
+    ]
+    assert [each.name for each in grouping.groups] == ["body", "head.head-2"]
 
 
 def test_an_optional_rule_may_match_nothing():

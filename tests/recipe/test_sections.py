@@ -118,6 +118,39 @@ def test_a_hyperparameter_is_given_in_one_place():
     assert problem(Recipe, twice) == ("optimizer.lr", "plan.defaults has lr too. Say it in one place.")
 
 
+def test_an_lr_among_the_arguments_leaves_none_to_pretraining():
+    """It would be given twice, once training has begun."""
+    given = {
+        "optimizer": {"name": "SGD", "lr": 0.2},
+        "plan": {},
+        "pretrain": {"classes": [0], "epochs": 1.0, "lr": 0.1},
+    }
+    where, message = problem(Recipe, {**LEAST, **given})
+    assert where == "optimizer.lr"
+    assert message.startswith("pretrain has an lr of its own")
+
+
+def test_an_argument_of_the_optimizer_is_checked_as_a_hyperparameter():
+    """At its own path."""
+    where, message = problem(Recipe, {**LEAST, "optimizer": {"name": "SGD", "momentum": -1}})
+    assert where == "optimizer.momentum"
+    assert message.startswith("-1 cannot be used.")
+
+
+def test_a_group_called_by_a_star_is_every_group():
+    """Beside what is given for every group otherwise."""
+    given = {"lr": "Linear(3)", "*": {"momentum": "Linear(4)", "dampening": "Linear(5)"}, "momentum": "Linear(6)"}
+    assert Recipe.model_validate({**LEAST, "schedules": given}).scheduled() == {
+        "*": {"lr": pg.Linear(3), "momentum": pg.Linear(4), "dampening": pg.Linear(5)}
+    }
+
+
+@pytest.mark.parametrize("data", [{"defaults": {"self": 1}}, {"rules": [{"select": "a", "self": 1}]}])
+def test_what_cannot_be_an_argument_in_python_is_a_mistake(data):
+    """Not an error of ours."""
+    assert "multiple values for argument 'self'" in problem(PlanSection, data)[1]
+
+
 @pytest.mark.parametrize("field", LEAST)
 def test_nothing_that_matters_has_a_default(field):
     """Whoever reads the file sees what is trained, on what, how, and for how long."""

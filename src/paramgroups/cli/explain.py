@@ -20,10 +20,10 @@ Parameter = Annotated[str, typer.Argument(metavar="PARAMETER", help="A dotted na
 def explain(recipe: RecipeName, parameter: Parameter, overrides: Overrides = None, *, as_json: AsJson = False) -> None:
     """Print how each hyperparameter of one parameter came about, and what was overridden on the way."""
     with needed_for("Reading recipes"):
-        from paramgroups.recipe import driven, grouping, load
-    read = load(recipe, overrides or ())
-    found = grouping(read, recipe)
-    schedules = driven(read, found).get(found.group_of(parameter) or "", {})
+        from paramgroups.recipe import outline
+    whole = outline(recipe, overrides or ())
+    found = whole.grouping
+    schedules = whole.driven.get(found.group_of(parameter) or "", {})
     if as_json:
         say_json({**_data(found, parameter), "schedules": {path: repr(each) for path, each in schedules.items()}})
     else:

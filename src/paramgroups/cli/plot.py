@@ -20,9 +20,11 @@ def plot(recipe: RecipeName, overrides: Overrides = None, *, output: Output = No
     """Draw every group's scheduled hyperparameters over the whole run, in the terminal or to a file."""
     with needed_for("Reading recipes"):
         from paramgroups import pictures
-        from paramgroups.recipe import load, make, scheduler
-    read = load(recipe, overrides or ())
-    driven = scheduler(make(read, recipe), read, recipe)
+        from paramgroups.recipe import make, outline, scheduler
+    if output is not None and not output.parent.is_dir():
+        raise typer.BadParameter(f"the folder {str(output.parent)!r} does not exist.", param_hint="--output")
+    found = outline(recipe, overrides or ())
+    driven = scheduler(make(found), found)
     if as_json:
         say_json({key: line.tolist() for key, line in pictures.values(driven).items()})
     elif output is None:
@@ -30,6 +32,9 @@ def plot(recipe: RecipeName, overrides: Overrides = None, *, output: Output = No
     else:
         try:
             pictures.plot(driven, path=output)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--output") from error
+        except OSError as error:
+            problem = f"{output} cannot be written: {error.strerror}."
+            raise typer.BadParameter(problem, param_hint="--output") from error
         say(f"{output} has the picture.")

@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 def show(recipe: RecipeName, overrides: Overrides = None, *, as_json: AsJson = False) -> None:
     """Print a recipe's parameter groups and schedules. No data is read, and nothing is trained."""
     with needed_for("Reading recipes"):
-        from paramgroups.recipe import grouping, load
-    read = load(recipe, overrides or ())
-    found = grouping(read, recipe)
+        from paramgroups.recipe import outline
+    found = outline(recipe, overrides or ())
     if as_json:
-        say_json(_data(read, found))
+        say_json(_data(found.recipe, found.grouping))
         return
-    say(_headline(recipe, read))
-    say(found)
+    say(_headline(recipe, found.recipe))
+    say(found.grouping)
     say("")
-    say(schedules(read))
+    say(schedules(found.recipe))
 
 
 def schedules(recipe: Recipe) -> Table:

@@ -52,20 +52,21 @@ def train(
         import lightning_fabric  # noqa: F401 - asked for now, before anything is loaded
 
         from paramgroups.cli.progress import watching
-        from paramgroups.recipe import grouping, load, make, write
+        from paramgroups.recipe import make, outline, write
         from paramgroups.train.devices import Devices, is_first
         from paramgroups.train.run import CHECKPOINT, RECIPE, Run, Stopped, prepare
     name = str(resume / RECIPE) if resume else recipe or "digits-finetune"
     if resume and not (resume / CHECKPOINT).exists():
         raise typer.BadParameter(f"{resume} has no {CHECKPOINT}: no run was saved there.", param_hint="--resume")
-    read = load(name, overrides or ())
-    job = make(read, name)
+    found = outline(name, overrides or ())
+    job = make(found)
     folder = resume or output or Path("runs") / f"{Path(name).stem}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
     if is_first():
         if resume is None:
-            prepare(folder, write(read))
-        say(grouping(read, name))
+            prepare(folder, write(found.recipe))
+        say(found.grouping)
         say("")
+    del found  # and the model that it was tried on
     fabric = Devices(accelerator=accelerator, devices=devices, precision=precision, strategy=strategy).launch()
     with watching(console(), first=fabric.is_global_zero) as watcher:
         run = Run(job, folder, fabric, watcher, seeds=seeds, stop_after=stop_after)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 import numpy as np
 from torch.optim import Optimizer
@@ -19,35 +21,41 @@ from paramgroups.plan.cascade import Matches
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
 from paramgroups.selectors import Named, Within, meaning, parts
 
+At: TypeAlias = Callable[[int | None], AbstractContextManager[object]]
+"""Around a check of the rule of that number, or of the plan as a whole: `nullcontext` lets the mistake out at once, and
+what keeps it for later lets the checks go on."""
+
 
 class FrozenRuleWarning(UserWarning):
     """A rule matches only parameters that the model itself has frozen, so that it does nothing."""
 
 
-def check_names(plan: Plan, optimizer_class: type[Optimizer] | None) -> None:
+def check_names(plan: Plan, optimizer_class: type[Optimizer] | None, at: At) -> None:
     """Every hyperparameter of the plan is one of the optimizer's; without a class, none is a near miss.
 
     Raises:
         UnknownHyperparameterError: one is.
     """
     for name in plan.defaults:
-        check_name(name, "the plan's defaults", optimizer_class)
-    for rule in plan.rules:
+        with at(None):
+            check_name(name, "the plan's defaults", optimizer_class)
+    for number, rule in enumerate(plan.rules):
         for name in rule.hyperparameters if isinstance(rule, Rule) else (rule.hyperparameter,):
-            check_name(name, repr(rule), optimizer_class)
+            with at(number):
+                check_name(name, repr(rule), optimizer_class)
 
 
-def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param]) -> None:
+def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param], at: At) -> None:
     """Every rule matches a parameter, unless it is optional, and no two would give a group the same name.
 
     Raises:
         UnmatchedRuleError: one matches none.
         DuplicateNameError: two do: a rule's name is that of a `LayerDecay`'s layer.
     """
-    for rule, (_, chosen) in zip(plan.rules, matches, strict=True):
+    for number, (rule, (_, chosen)) in enumerate(zip(plan.rules, matches, strict=True)):
         if not (chosen >= 0).any() and not (isinstance(rule, Rule) and rule.optional):
-            names = [name for param in params for name in param.names]
-            raise _unmatched(rule, names, params)
+            with at(number):
+                raise _unmatched(rule, [name for param in params for name in param.names], params)
     sources: dict[str, str] = {}
     for variant in (variant for variants, _ in matches for variant in variants):
         if variant.name in sources:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -194,10 +194,12 @@ _BY_MODEL = "frozen by the model"
 _ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
 
 
-def group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None = None) -> Grouping:
+def group(
+    plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None = None, at: audit.At = nullcontext
+) -> Grouping:
     """The grouping that `plan` comes to on `model`; see `Plan.on`."""
     with _collector_paused():
-        return _group(plan, model, optimizer_class)
+        return _group(plan, model, optimizer_class, at)
 
 
 @contextmanager
@@ -212,15 +214,16 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None) -> Grouping:
+def _group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None, at: audit.At) -> Grouping:
     params = named(model)
-    audit.check_names(plan, optimizer_class)
+    audit.check_names(plan, optimizer_class, at)
     matches = match(plan, params)
-    audit.check_matches(plan, matches, params)
+    audit.check_matches(plan, matches, params, at)
     defaults = {} if optimizer_class is None else hyperparameters.of_class(optimizer_class)
     class_defaults = {key: value for key, value in defaults.items() if value is not hyperparameters.REQUIRED}
     for key, value in plan.defaults.items():
-        hyperparameters.check_length(key, value, defaults.get(key), "the plan's defaults")
+        with at(None):
+            hyperparameters.check_length(key, value, defaults.get(key), "the plan's defaults")
     groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
@@ -237,10 +240,12 @@ def _group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None
     made = tuple(
         Group(".".join(rules) or "default", rules, *zip(*members, strict=True)) for rules, members in groups.items()
     )
+    numbers = {variant.code: number for number, (variants, _) in enumerate(matches) for variant in variants}
     for each in made:
-        for key, value in each.hyperparameters.items():
-            hyperparameters.check_value(key, value, f"group {each.name!r}")
-            hyperparameters.check_length(key, value, defaults.get(key), f"group {each.name!r}")
+        for key, steps in each.histories[0].items():
+            with at(numbers.get(steps[-1].source)):
+                hyperparameters.check_value(key, steps[-1].result, f"group {each.name!r}")
+                hyperparameters.check_length(key, steps[-1].result, defaults.get(key), f"group {each.name!r}")
     return Grouping(plan, made, tuple(frozen))
 
 

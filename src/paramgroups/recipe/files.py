@@ -17,7 +17,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from paramgroups.errors import RecipeError, did_you_mean
 from paramgroups.recipe import sections
+from paramgroups.recipe.mistakes import Mistakes
 from paramgroups.recipe.names import misnamed
+from paramgroups.recipe.places import without
 from paramgroups.recipe.problems import problems_in
 from paramgroups.recipe.sections import Recipe
 from paramgroups.recipe.targets import OPTIMIZERS
@@ -50,7 +52,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: there is none, or it has mistakes; all of them, each with the path to its field.
     """
-    return read(_text(name), name, overrides)
+    return validated(data_of(name, overrides), name)
 
 
 def read(text: str, source: str = "recipe", overrides: Iterable[str] = ()) -> Recipe:
@@ -64,11 +66,7 @@ def read(text: str, source: str = "recipe", overrides: Iterable[str] = ()) -> Re
         >>> read(text, overrides=["horizon.epochs=5"]).horizon.epochs
         5.0
     """
-    data = _mapping(text, source)
-    problems = [problem for override in overrides for problem in _override(data, override)]
-    if problems:
-        raise RecipeError(source, problems)
-    return validated(data, source)
+    return validated(_changed(text, source, overrides), source)
 
 
 def validated(data: Mapping[str, Any], source: str = "recipe") -> Recipe:
@@ -77,16 +75,34 @@ def validated(data: Mapping[str, Any], source: str = "recipe") -> Recipe:
     Raises:
         RecipeError: it has mistakes.
     """
+    mistakes = Mistakes(source, data)
+    return mistakes.settle(sound(data, mistakes))
+
+
+def data_of(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """What is written in a file, or in the built-in recipe of that name, as plain data.
+
+    Raises:
+        RecipeError: there is none, it is not YAML, or an override leads nowhere.
+    """
+    return _changed(_text(name), name, overrides)
+
+
+def sound(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
+    """The recipe that plain data describes without its mistakes, which are noted; None where too little is left."""
     optimizer = data.get("optimizer")
     name = optimizer.get("name") if isinstance(optimizer, Mapping) else optimizer
-    problems = misnamed(data, OPTIMIZERS.get(str(name)))
+    slips = misnamed(data, OPTIMIZERS.get(str(name)))
     try:
-        recipe = Recipe.model_validate(data)
+        return Recipe.model_validate(data)
     except ValidationError as error:
-        raise RecipeError(source, problems_in(error, _fields_at) + problems) from error
-    if problems:
-        raise RecipeError(source, problems)
-    return recipe
+        mistakes.add(problems_in(error, _fields_at))
+    finally:
+        mistakes.add(slips)
+    try:
+        return Recipe.model_validate(without(data, mistakes.found))
+    except ValidationError:
+        return None
 
 
 def write(recipe: Recipe) -> str:
@@ -113,15 +129,24 @@ def _text(name: str) -> str:
     if name in built_in():
         return (resources.files("paramgroups") / "recipes" / f"{name}.yaml").read_text("utf-8")
     path = Path(name)
-    if not path.is_file():
-        hint = f"A file is given by its path, a built-in recipe by its name. {did_you_mean(path.stem, built_in())}"
-        raise RecipeError(name, [("", f"there is no such recipe.\n{hint}")])
     try:
+        if not path.is_file():
+            hint = f"A file is given by its path, a built-in recipe by its name. {did_you_mean(path.stem, built_in())}"
+            raise RecipeError(name, [("", f"there is no such recipe.\n{hint}")])
         if path.stat().st_size > _LARGEST:
             raise RecipeError(name, [("", f"it has over {_LARGEST:,} bytes, and is no recipe.")])
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(name, [("", f"it cannot be read as text ({error}).")]) from error
+
+
+def _changed(text: str, source: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """What YAML text says, once the overrides are made."""
+    data = _mapping(text, source)
+    problems = [problem for override in overrides for problem in _override(data, override)]
+    if problems:
+        raise RecipeError(source, problems)
+    return data
 
 
 def _mapping(text: str, source: str) -> dict[str, Any]:

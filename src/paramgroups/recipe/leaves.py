@@ -49,13 +49,17 @@ def _read(text: str, reads: Callable[[str], Any]) -> Any:
         if text.count("(") <= text.count(")"):
             raise
         raise ValueError(f"{text!r} is cut off: inside {{ }} and [ ], YAML ends text at a comma. Quote it.") from error
+    except TypeError as error:  # which pydantic would take for ours
+        raise ValueError(str(error)) from error
 
 
 def _read_schedule(text: str) -> Any:
-    """A schedule that needs no one to tell it of a metric."""
+    """A schedule that needs nothing to be told of a run but how many steps, epochs and samples it has."""
     found = read(text)
     if isinstance(found, Schedule) and found.driven_by_metric:
         raise ValueError(f"{text!r} follows a metric, and a recipe's run reports none; see scheduler.observe.")
+    if isinstance(found, Schedule) and "token" in repr(found).lower():
+        raise ValueError(f"{text!r} is in tokens, which a recipe's run does not count: only steps, epochs and samples.")
     return found
 
 

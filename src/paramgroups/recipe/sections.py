@@ -64,6 +64,11 @@ def _check_defaults(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _check_arguments(optimizer: Target) -> Target:
+    _check_values(optimizer.arguments)
+    return optimizer
+
+
 class RuleEntry(Section):
     """`Rule`: what it selects, and what it gives. Every other key is a hyperparameter."""
 
@@ -112,7 +117,7 @@ def _checked_by_making(section: SectionT) -> SectionT:
     """The section, once what it describes could be made."""
     try:
         section.make()
-    except ParamGroupsError as error:
+    except (ParamGroupsError, TypeError) as error:  # the latter for what is no name of an argument
         raise ValueError(str(error)) from error
     return section
 
@@ -146,8 +151,8 @@ class PlanSection(Section):
 class HorizonSection(Section):
     """How long each training is: one of the two."""
 
-    epochs: Positive | None = None
-    steps: Annotated[int, Field(gt=0)] | None = None
+    epochs: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    steps: Annotated[int, Field(gt=0, le=10**15)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> HorizonSection:
@@ -159,7 +164,7 @@ class HorizonSection(Section):
 class PretrainSection(Section):
     """What comes first: every parameter, in one group at a constant lr, on the examples of some classes."""
 
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    classes: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
     epochs: Positive
     lr: Positive
 
@@ -190,13 +195,13 @@ class Recipe(Section):
 
     model: Annotated[Target, AfterValidator(check_model)]
     data: Annotated[Target, AfterValidator(check_data)]
-    optimizer: Annotated[Target, AfterValidator(check_optimizer)]
+    optimizer: Annotated[Target, AfterValidator(check_optimizer), AfterValidator(_check_arguments)]
     plan: PlanSection
     schedules: Schedules = {"lr": Constant()}
     horizon: HorizonSection
-    batch_size: Annotated[int, Field(gt=0)] = 64
+    batch_size: Annotated[int, Field(gt=0, le=10**9)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    threads: Annotated[int, Field(gt=0)] | None = None
+    threads: Annotated[int, Field(gt=0, le=10**4)] | None = None
     pretrain: PretrainSection | None = None
     compare: CompareSection | None = None
 
@@ -204,6 +209,9 @@ class Recipe(Section):
     def _check(self) -> Recipe:
         twice = self.plan.defaults.keys() & self.optimizer.arguments.keys()
         fail_at([(f"optimizer.{key}", f"plan.defaults has {key} too. Say it in one place.") for key in twice], self)
+        if self.pretrain is not None and "lr" in self.optimizer.arguments:
+            problem = "pretrain has an lr of its own, for which this leaves no room. Say it in plan.defaults."
+            fail_at([("optimizer.lr", problem)], self)
         lr = self.plan.defaults.get("lr")
         if self.compare is not None and lr not in self.compare.lr:
             problem = f"the plan's default lr, {lr!r}, is not among {self.compare.lr}, from which it is chosen."
@@ -212,6 +220,8 @@ class Recipe(Section):
 
     def scheduled(self) -> dict[str, dict[str, Schedule | None]]:
         """Group -> hyperparameter -> schedule, as `Scheduler` takes it; `*` is every group."""
-        everywhere = {key: value for key, value in self.schedules.items() if not isinstance(value, dict)}
-        groups = {key: value for key, value in self.schedules.items() if isinstance(value, dict)}
-        return ({"*": everywhere} if everywhere else {}) | groups
+        found: dict[str, dict[str, Schedule | None]] = {}
+        for key, value in sorted(self.schedules.items(), key=lambda item: isinstance(item[1], dict)):
+            group, own = (key, value) if isinstance(value, dict) else ("*", {key: value})
+            found.setdefault(group, {}).update(own)
+        return found

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_serializ
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from paramgroups.errors import did_you_mean
+from paramgroups.errors import ParamGroupsError, did_you_mean
 from paramgroups.hyperparameters import of_class
 from paramgroups.recipe.problems import fail_at
 from paramgroups.train.data import SOURCES
@@ -135,13 +135,13 @@ def call(name: str, known: Mapping[str, Callable[..., Any]], arguments: Mapping[
 
     Raises:
         ParamGroupsError: as the built-in does.
-        ValueError, TypeError: the user's code cannot be found, or raised something.
+        ValueError, TypeError: the code cannot be found, or raised something.
     """
     called = find(name, known)
-    if ":" not in name:
-        return called(**arguments)
     try:
         return called(**arguments)
+    except ParamGroupsError:
+        raise
     except Exception as error:
         raise ValueError(f"{name} raised {_short(error)}") from error
 
