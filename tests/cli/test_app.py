@@ -21,7 +21,7 @@ def test_help_lists_every_command(command):
     """With a sentence each."""
     answer = command("--help")
     assert answer.code == 0
-    for name in ("train", "show", "explain", "plot", "schema"):
+    for name in ("train", "show", "explain", "plot", "schema", "state"):
         assert f"  {name} " in answer.out
         assert command(name, "--help").code == 0
 

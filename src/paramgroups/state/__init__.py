@@ -1,7 +1,8 @@
 """A run's state by name: in memory, and in one file that is whole or not there."""
 
+from paramgroups.state.adoption import adopt
 from paramgroups.state.checkpoint import load, save
 from paramgroups.state.named import load_named_state, named_state
 from paramgroups.state.report import LoadReport
 
-__all__ = ["LoadReport", "load", "load_named_state", "named_state", "save"]
+__all__ = ["LoadReport", "adopt", "load", "load_named_state", "named_state", "save"]
