@@ -8,20 +8,31 @@ from hypothesis import strategies as st
 from paramgroups.schedules import (
     Absolute,
     Constant,
+    Cooldown,
     Cosine,
+    CosineRestarts,
+    Cyclic,
+    Derived,
     Exponential,
     Function,
     Horizon,
     InverseSqrt,
     Level,
     Linear,
+    Logarithmic,
     MultiStep,
+    Noise,
+    OneCycle,
     Piecewise,
     Plateau,
     Polynomial,
     Schedule,
+    Table,
+    Tanh,
     Warmup,
+    WarmupStableDecay,
 )
+from paramgroups.schedules.annealing import CURVES
 
 # --- schedules ------------------------------------------------------------------------------------------------------
 
@@ -41,6 +52,9 @@ def halving(step: float) -> float:
     return math.pow(0.5, step / 16)
 
 
+some = st.integers(1, 4)
+periods = st.integers(1, 20)
+curves = st.sampled_from([*CURVES, Polynomial(1, power=3.0), Linear(7) * Linear(7)])
 observations = st.lists(st.tuples(st.integers(0, 40), st.floats(-2.0, 2.0)), max_size=6).map(sorted).map(tuple)
 plateaus = st.builds(
     Plateau, st.floats(0.1, 0.9), patience=st.integers(0, 2), cooldown=st.integers(0, 2), observed=observations
@@ -51,21 +65,29 @@ def shapes(level: st.SearchStrategy = levels, steps: st.SearchStrategy = counts,
     """Any one shape; with `ended`, one that is not open-ended. Never negative."""
     ends = {"start": level, "end": level}
     nonzero = level.filter(lambda drawn: drawn not in {0.0, Absolute(0.0)})
-    always_factor = [st.builds(Warmup, steps)] if level is not absolutes else []
+    lengths = steps if ended else st.none() | steps
+    always_factor = [st.builds(Warmup, steps), _noises(lengths)] if level is not absolutes else []
     moments = st.lists(steps, max_size=4).map(_in_order)
     metric_driven = [] if ended or level is absolutes else [plateaus]
     return st.one_of(
         *always_factor,
         *metric_driven,
-        st.builds(Constant, level, steps if ended else st.none() | steps),
+        st.builds(Constant, level, lengths),
         st.builds(Linear, steps, **ends),
         st.builds(Cosine, steps, **ends),
         st.builds(Polynomial, steps, power=st.floats(0.25, 4.0) | st.just(2.0), **ends),
         st.builds(Exponential, steps, start=nonzero, end=nonzero),
         st.builds(MultiStep, moments, gamma=factors, start=level),
         st.builds(Piecewise, _points(moments, level), st.sampled_from(["linear", "constant"])),
-        _functions(level, steps if ended else st.none() | steps),
-        st.builds(InverseSqrt, st.integers(1, 20), level, steps=steps if ended else st.none() | steps),
+        _functions(level, lengths),
+        st.builds(Logarithmic, steps, **ends),
+        st.builds(Tanh, steps, lower=st.floats(-8.0, 0.0), upper=st.floats(1.0, 4.0), **ends),
+        st.builds(InverseSqrt, periods, level, steps=lengths),
+        st.builds(Cooldown, steps, curve=curves, **ends),
+        _phased(level, steps),
+        _cycles(level, some if ended else st.none() | some),
+        _tables(level),
+        _derived(level, ended=ended),
     )
 
 
@@ -110,9 +132,95 @@ def _chained(first: Schedule, *others: Schedule) -> Schedule:
     return first
 
 
+def _absolute(level: st.SearchStrategy):
+    """Whether all of a schedule is in its own unit, where `level` decides it."""
+    return {factors: st.just(False), absolutes: st.just(True)}.get(level, st.booleans())
+
+
 def _functions(level: st.SearchStrategy, steps: st.SearchStrategy):
-    kinds = {factors: st.just(False), absolutes: st.just(True)}
-    return st.builds(Function, st.just(halving), absolute=kinds.get(level, st.booleans()), steps=steps)
+    return st.builds(Function, st.just(halving), absolute=_absolute(level), steps=steps)
+
+
+def _tables(level: st.SearchStrategy):
+    numbers = st.lists(factors, min_size=1, max_size=4)
+    between = st.sampled_from(["linear", "constant"])
+    return st.builds(Table, numbers, absolute=_absolute(level), every=periods, interpolation=between)
+
+
+def _noises(steps: st.SearchStrategy):
+    deviations = st.none() | st.floats(0.01, 2.0)
+    return st.builds(Noise, st.floats(0.0, 1.0), std=deviations, seed=st.integers(0, 9), steps=steps)
+
+
+def _phased(level: st.SearchStrategy, steps: st.SearchStrategy):
+    """The shapes of several phases; the sum of its phases is how long one is."""
+
+    def in_all(*parts: int | str) -> int:
+        return sum(HORIZON.steps_in(part) for part in parts)
+
+    return st.one_of(
+        st.builds(
+            OneCycle,
+            steps,
+            pct_start=st.floats(0.0, 0.5),
+            curve=curves,
+            three_phase=st.booleans(),
+            start=level,
+            peak=level,
+            end=level,
+        ),
+        st.builds(
+            lambda stable, warmup, cooldown, **options: WarmupStableDecay(
+                in_all(stable, warmup, cooldown), warmup=warmup, cooldown=cooldown, **options
+            ),
+            *(steps, steps, steps),
+            curve=curves,
+            peak=level,
+            end=level,
+        ),
+        st.builds(
+            lambda before, cooldown, *scaled, **options: InverseSqrt(
+                *scaled, steps=in_all(before, cooldown), cooldown=cooldown, **options
+            ),
+            *(steps, steps, periods, level),
+            curve=curves,
+            end=level,
+        ),
+    )
+
+
+def _cycles(level: st.SearchStrategy, cycles: st.SearchStrategy):
+    ratios = st.just(1.0) | st.floats(0.1, 1.0)
+    return st.one_of(
+        st.builds(
+            CosineRestarts,
+            periods,
+            growth=st.sampled_from([1.0, 1.5, 2.0, 3.0]),
+            decay=ratios,
+            k_decay=st.floats(0.5, 2.0),
+            cycles=cycles,
+            start=level,
+            end=level,
+        ),
+        st.builds(
+            Cyclic,
+            periods,
+            st.none() | counts,
+            start=level,
+            peak=level,
+            decay=ratios,
+            gamma=ratios,
+            scale=st.none() | st.builds(Linear, counts),
+            cycles=cycles,
+        ),
+    )
+
+
+def _derived(level: st.SearchStrategy, *, ended: bool):
+    """From a curve that stays below its base, so that no level between two is negative."""
+    up_to_one = st.sampled_from([Linear(8), Cosine(12, start=0.0, end=1.0), Warmup(3).then(Cosine(5)), Constant(0.5)])
+    of = up_to_one.filter(lambda schedule: not ended or schedule.length is not None)
+    return st.builds(Derived, of, power=st.sampled_from([0.5, 1.0, 2.0]), at_one=level, at_zero=level)
 
 
 def _points(moments: st.SearchStrategy, level: st.SearchStrategy):

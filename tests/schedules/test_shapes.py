@@ -1,32 +1,42 @@
 """The curves with a formula, on hand-computed numbers and at their ends."""
 
+import functools
 import math
+import re
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import strategies
+from paramgroups import schedules
 from paramgroups.errors import DurationError, ScheduleArgumentError, UndefinedValueError
 from paramgroups.schedules import (
     Absolute,
     Constant,
     Cosine,
     Exponential,
-    Horizon,
-    InverseSqrt,
     Linear,
+    Logarithmic,
     Polynomial,
+    Tanh,
     Warmup,
 )
 
 SQRT_HALF = math.sqrt(0.5)
+TANH_HALF = math.tanh(0.5) / math.tanh(1.0)
 RAMPS = {
     "linear": Linear,
     "cosine": Cosine,
     "exponential": Exponential,
     "root": lambda steps, **ends: Polynomial(steps, power=0.5, **ends),
     "square": lambda steps, **ends: Polynomial(steps, power=2, **ends),
+    "logarithmic": Logarithmic,
+    "tanh": Tanh,
+    "steep tanh": lambda steps, **ends: Tanh(steps, lower=-30, upper=30, **ends),
+    "straight tanh": lambda steps, **ends: Tanh(steps, lower=0.1, upper=0.11, **ends),
 }
 positive = st.floats(0.001, 4.0)
 ends = positive | positive.map(Absolute)
@@ -56,9 +66,10 @@ def in_own_unit(level, base):
         (Exponential(4, start=-1.0, end=-16.0), [0, 1, 2, 4], [-2.0, -4.0, -8.0, -32.0]),
         (Exponential(2, start=Absolute(0.5), end=Absolute(8)), [0, 1, 2], [0.5, 2.0, 8.0]),
         (Exponential(2, start=1.0, end=Absolute(8)), [0, 1, 2], [2.0, 4.0, 8.0]),
-        (InverseSqrt(4), [0, 12, 60], [2.0, 1.0, 0.5]),
-        (InverseSqrt(1, Absolute(6.0)), [0, 3, 8], [6.0, 3.0, 2.0]),
-        (InverseSqrt(4, steps=12), [0, 12, 60], [2.0, 1.0, 1.0]),
+        (Logarithmic(3, start=0.0, end=1.0), [0, 1, 3, 9], [0.0, 1.0, 2.0, 2.0]),
+        (Logarithmic(8, end=Absolute(4.0)), [0, 2, 8], [2.0, 3.0, 4.0]),
+        (Tanh(4, lower=-1, upper=1), [0, 2, 4, 9], [2.0, 1.0, 0.0, 0.0]),
+        (Tanh(4, lower=-1, upper=1), [1, 3], [1 + TANH_HALF, 1 - TANH_HALF]),
     ],
     ids=repr,
 )
@@ -140,18 +151,51 @@ def test_a_power_is_positive(power):
     assert str(caught.value) == f"power = {power!r} in Polynomial cannot be used.\nIt must be a finite number > 0."
 
 
-def test_a_timescale_is_not_zero():
-    """Given as 0, or resolved to it."""
-    with pytest.raises(DurationError) as caught:
-        InverseSqrt(0)
-    assert str(caught.value) == "InverseSqrt.timescale: 0 is no time at all.\nGive 1 step or more."
-    with pytest.raises(DurationError, match="no time at all"):
-        InverseSqrt("1%").resolve(Horizon(steps=10))
-    with pytest.raises(DurationError, match="'rest' has no meaning here"):
-        InverseSqrt("rest")
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"lower": 3.0, "upper": 3.0}, "upper = 3.0 in Tanh cannot be used.\nIt must be a finite number above lower"),
+        ({"lower": 20.0, "upper": 30.0}, "upper = 30.0 in Tanh"),  # flat from the one to the other
+        ({"lower": math.inf}, "lower = inf in Tanh cannot be used.\nIt must be a finite number."),
+        ({"upper": "3"}, "upper = '3' in Tanh"),
+    ],
+    ids=str,
+)
+def test_a_tangent_rises_between_its_bounds(bounds, message):
+    """Otherwise it does not lead from start to end."""
+    with pytest.raises(ScheduleArgumentError, match=re.escape(message)):
+        Tanh(4, **bounds)
 
 
-@pytest.mark.parametrize("ramp", [*RAMPS.values(), lambda _, **ends: InverseSqrt(4, ends["start"])])
+def test_timm_s_tanh_is_the_tangent_between_other_ends():
+    """The weight of timm misses both ends; our curve from and to what it has there is the same."""
+    steps, lower, upper, end = 20, -7.0, 3.0, 0.1
+    weights = [(1 - math.tanh(lower * (1 - t / steps) + upper * t / steps)) / 2 for t in range(steps + 1)]
+    expected = [end + (1 - end) * weight for weight in weights]
+    schedule = Tanh(steps, lower=lower, upper=upper, start=expected[0], end=expected[-1])
+    assert schedule.values(steps + 1, 1.0).tolist() == pytest.approx(expected, rel=1e-13)
+
+
+def first_updates(schedule, count=5):
+    """The factors of the first updates."""
+    return schedule.values(count, 1.0).tolist()
+
+
+def test_every_convention_of_a_warmup_is_one_line():
+    """For W = 4: t / W, from a level, (t + 1) / W, (t + 1) / (W + 1), exponential, and DeepSpeed's logarithm."""
+    close = functools.partial(pytest.approx, rel=1e-15)
+    assert first_updates(Linear(4, start=0.0, end=1.0)) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert first_updates(Linear(4, start=0.5, end=1.0)) == [0.5, 0.625, 0.75, 0.875, 1.0]
+    assert first_updates(Linear(4, start=Absolute(0.5), end=1.0)) == [0.5, 0.625, 0.75, 0.875, 1.0]
+    assert first_updates(Linear(4, start=0.0, end=1.0).shift(-1)) == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert first_updates(Warmup(3)) == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert first_updates(Warmup(4)) == close([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert first_updates(Exponential(4, start=0.0625, end=1.0)) == close([0.0625, 0.125, 0.25, 0.5, 1.0])
+    logarithms = [math.log(t + 1) / math.log(4) for t in range(4)]
+    assert first_updates(Logarithmic(3, start=0.0, end=1.0)) == close([*logarithms, 1.0])
+
+
+@pytest.mark.parametrize("ramp", RAMPS.values(), ids=RAMPS)
 @pytest.mark.parametrize("level", [None, "0.1", True])
 def test_every_level_is_checked(ramp, level):
     """No curve takes what is not a level."""
@@ -159,8 +203,18 @@ def test_every_level_is_checked(ramp, level):
         ramp(4, start=level, end=0.1)
 
 
-@pytest.mark.parametrize("make", [Linear, Cosine, Warmup, InverseSqrt, lambda steps: Constant(steps=steps)])
+@pytest.mark.parametrize("make", [Linear, Cosine, Warmup, Tanh, lambda steps: Constant(steps=steps)])
 def test_every_length_is_checked(make):
     """No curve takes what is not a duration."""
     with pytest.raises(DurationError, match="is not a duration"):
         make(-1)
+
+
+def test_the_table_in_the_docs_is_current_and_complete():
+    """It is what the code makes of every shape: what is not there is an operator."""
+    made = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "docs_shapes.py"))
+    assert made["page"]() == made["PAGE"].read_text("utf-8"), "run: python -m tools.docs_shapes"
+    public = {value for value in map(vars(schedules).get, schedules.__all__) if isinstance(value, type)}
+    shapes = {kind for kind in public if issubclass(kind, schedules.Schedule)}
+    operators = {"Chain", "Clip", "Product", "Repeat", "Schedule", "Shift", "Stretch"}
+    assert {kind.__name__ for kind in shapes - set(map(type, made["EXAMPLES"]))} == operators

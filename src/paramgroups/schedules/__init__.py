@@ -3,13 +3,28 @@
 Knows curves, the units of time and how they are put together; knows no optimizer, and does not import torch.
 """
 
+from paramgroups.schedules.annealing import Cooldown
 from paramgroups.schedules.arithmetic import Clip, Product
 from paramgroups.schedules.base import Schedule
+from paramgroups.schedules.cycles import CosineRestarts, Cyclic
+from paramgroups.schedules.derived import Derived
 from paramgroups.schedules.function import Function
 from paramgroups.schedules.levels import Absolute, Level
+from paramgroups.schedules.noise import Noise
+from paramgroups.schedules.phases import InverseSqrt, OneCycle, WarmupStableDecay
 from paramgroups.schedules.plateau import Plateau
 from paramgroups.schedules.points import MultiStep, Piecewise
-from paramgroups.schedules.shapes import Constant, Cosine, Exponential, InverseSqrt, Linear, Polynomial, Warmup
+from paramgroups.schedules.shapes import (
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    Logarithmic,
+    Polynomial,
+    Tanh,
+    Warmup,
+)
+from paramgroups.schedules.table import Table
 from paramgroups.schedules.timeline import Chain, Repeat, Shift, Stretch
 from paramgroups.schedules.units import Duration, Horizon
 
@@ -18,7 +33,11 @@ __all__ = [
     "Chain",
     "Clip",
     "Constant",
+    "Cooldown",
     "Cosine",
+    "CosineRestarts",
+    "Cyclic",
+    "Derived",
     "Duration",
     "Exponential",
     "Function",
@@ -26,7 +45,10 @@ __all__ = [
     "InverseSqrt",
     "Level",
     "Linear",
+    "Logarithmic",
     "MultiStep",
+    "Noise",
+    "OneCycle",
     "Piecewise",
     "Plateau",
     "Polynomial",
@@ -35,5 +57,8 @@ __all__ = [
     "Schedule",
     "Shift",
     "Stretch",
+    "Table",
+    "Tanh",
     "Warmup",
+    "WarmupStableDecay",
 ]

@@ -1,4 +1,4 @@
-"""The curves with a formula: from a start to an end over some steps, and the inverse square root.
+"""The curves with a formula that go from a start to an end over some steps.
 
 Knows each curve's formula on its own clock; knows nothing of horizons or of how curves are put together.
 """
@@ -6,6 +6,7 @@ Knows each curve's formula on its own clock; knows nothing of horizons or of how
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import final
 
@@ -15,6 +16,8 @@ from paramgroups.errors import DurationError, ScheduleArgumentError, UndefinedVa
 from paramgroups.schedules.base import Schedule
 from paramgroups.schedules.levels import Array, Level, Line, blend, finite
 from paramgroups.schedules.units import Duration, as_duration
+
+_FLAT = 1e-12  # of a hyperbolic tangent: less than this from its one bound to the other
 
 
 class Shape(Schedule):
@@ -39,6 +42,21 @@ class Shape(Schedule):
     def _until_end(self, times: Array) -> Array:
         """The times, none of them after the end."""
         return times if self.steps is None else np.minimum(times, self._length)
+
+
+def put_number(schedule: Schedule, name: str, fits: Callable[[float], bool], allowed: str) -> None:
+    """Make the field `name` a float, or raise the error that says what is `allowed`."""
+    given = getattr(schedule, name)
+    number = finite(given)
+    if number is None or not fits(number):
+        raise ScheduleArgumentError(name, given, type(schedule).__name__, allowed)
+    object.__setattr__(schedule, name, number)
+
+
+def require_time(duration: Duration, where: str) -> None:
+    """Accept a duration that is some time, unless that waits for a horizon, and not the rest of anything."""
+    if as_duration(duration, where, rest=False) == 0:
+        raise DurationError(duration, where, "is no time at all", "Give 1 step or more.")
 
 
 @final
@@ -105,8 +123,13 @@ class Warmup(Shape):
 
         v(t) = (t + 1) / (steps + 1)
 
-    It is exactly the base at t = `steps`, the first step of what follows. Another convention is a `Linear`: one that
-    starts at 0 is `Linear(steps, start=0.0, end=1.0)`.
+    It is exactly the base at t = `steps`, the first step of what follows. The other conventions are other shapes:
+
+    - from 0, t / steps: `Linear(steps, start=0.0, end=1.0)`;
+    - from a level: `Linear(steps, start=0.1, end=1.0)`;
+    - (t + 1) / steps, a step sooner: `Linear(steps, start=0.0, end=1.0).shift(-1)`, which is `Warmup(steps - 1)`;
+    - exponential: `Exponential(steps, start=0.01, end=1.0)`;
+    - logarithmic: `Logarithmic(steps, start=0.0, end=1.0)`.
 
     Args:
         steps: How many updates stay below the base.
@@ -192,10 +215,7 @@ class Polynomial(Shape):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        power = finite(self.power)
-        if power is None or power <= 0:
-            raise ScheduleArgumentError("power", self.power, "Polynomial", "a finite number > 0")
-        object.__setattr__(self, "power", power)
+        put_number(self, "power", lambda power: power > 0, "a finite number > 0")
 
     def _line(self, times: Array, base: float) -> Line:
         weight = np.power(1.0 - self._progress(times), self.power)
@@ -269,37 +289,79 @@ def _one_sign(start: float, end: float) -> bool:
 
 @final
 @dataclass(frozen=True, repr=False)
-class InverseSqrt(Shape):
-    """`start` over the square root of time.
+class Logarithmic(Shape):
+    """The logarithm of time, from `start` to `end` over `steps`, `end` afterwards: fast first, ever slower.
 
-        v(t) = start / sqrt((t + timescale) / timescale)
+        v(t) = (1 - p) * start + p * end,   p = ln(t + 1) / ln(steps + 1)
 
-    After a warmup of `timescale` steps, the decay of Vaswani et al. (2017), section 5.3, arXiv:1706.03762.
+    DeepSpeed's `WarmupLR` of W steps, ln(t + 1) / ln(W), is `Logarithmic(W - 1, start=0.0, end=1.0)`.
 
     Args:
-        timescale: Steps after which the value is `start / sqrt(2)`, > 0.
+        steps: How long; both ends are exact.
         start: Level at step 0: a factor of the base, or `Absolute`.
-        steps: How long, for what follows in a chain, after which the value holds; None is open-ended.
+        end: Level from step `steps` on, likewise.
 
     Raises:
-        ScheduleArgumentError: If `start` is not a level.
-        DurationError: If `steps` or `timescale` is not a duration, or `timescale` no steps at all.
+        ScheduleArgumentError: If an end is not a level.
+        DurationError: If `steps` is not a duration.
 
     Example:
-        >>> InverseSqrt(100).values([0, 300], base=1.0)
-        array([1. , 0.5])
+        >>> Logarithmic(7, start=0.0, end=1.0).values([0, 1, 3, 7], base=1.0).round(3)
+        array([0.   , 0.333, 0.667, 1.   ])
     """
 
-    timescale: Duration
-    start: Level = 1.0
+    steps: Duration
     _: KW_ONLY
-    steps: Duration | None = None
+    start: Level = 1.0
+    end: Level = 0.0
+
+    def _line(self, times: Array, base: float) -> Line:
+        share = np.log1p(self._until_end(times)) / math.log1p(max(self._length, 1))
+        weight = np.where(times < self._length, 1.0 - np.minimum(share, 1.0), 0.0)
+        return blend(weight, Line.of(self.start), Line.of(self.end))
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Tanh(Shape):
+    """A hyperbolic tangent from `start` to `end` over `steps`, `end` afterwards: late, then steep.
+
+        v(t) = w * start + (1 - w) * end,   w = (tanh(u) - tanh(x)) / (tanh(u) - tanh(l)),   x = l + (u - l) * t / steps
+
+    The HTD of Hsueh et al. (2019), arXiv:1806.01593, whose w = (1 - tanh(x)) / 2 misses both ends, by .0025 at
+    `upper` = 3; it is scaled here so that both are exact.
+
+    Args:
+        steps: How long.
+        lower: l, where in the tangent it starts.
+        upper: u, where it ends, more than `lower`. Between -1 and 1 the tangent is nearly straight, beyond flat.
+        start: Level at step 0: a factor of the base, or `Absolute`.
+        end: Level from step `steps` on, likewise.
+
+    Raises:
+        ScheduleArgumentError: If an end is not a level, or the tangent does not rise from `lower` to `upper`.
+        DurationError: If `steps` is not a duration.
+
+    Example:
+        >>> Tanh(4).values(5, base=1.0).round(3)
+        array([1.   , 1.   , 0.982, 0.267, 0.   ])
+    """
+
+    steps: Duration
+    _: KW_ONLY
+    lower: float = -7.0
+    upper: float = 3.0
+    start: Level = 1.0
+    end: Level = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if as_duration(self.timescale, "InverseSqrt.timescale", rest=False) == 0:
-            raise DurationError(self.timescale, "InverseSqrt.timescale", "is no time at all", "Give 1 step or more.")
+        put_number(self, "lower", math.isfinite, "a finite number")
+        rises = "a finite number above lower, on which tanh(upper) is above tanh(lower)"
+        put_number(self, "upper", lambda upper: math.tanh(upper) - math.tanh(self.lower) > _FLAT, rises)
 
     def _line(self, times: Array, base: float) -> Line:
-        timescale = int(self.timescale)
-        return Line.of(self.start).scaled(1.0 / np.sqrt((self._until_end(times) + timescale) / timescale))
+        progress = self._progress(times)
+        low, high = np.tanh([self.lower, self.upper])
+        weight = (high - np.tanh(self.lower * (1.0 - progress) + self.upper * progress)) / (high - low)
+        return blend(weight, Line.of(self.start), Line.of(self.end))
