@@ -42,6 +42,7 @@ RANKS = {
     "plans": 3,
     "build": 4,
     "scheduler": 4,
+    "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
     "freezing": 5,
     "linter": 5,
     "pictures": 5,

@@ -12,8 +12,15 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from torch.nn.utils import parametrizations
 
-from paramgroups.errors import DuplicateNameError, EmptyModelError, InvalidNameError, ParameterNameError
-from paramgroups.params import Label, check_group_name, find, labels, named, parameter_names, register
+from paramgroups.errors import (
+    DuplicateNameError,
+    EmptyModelError,
+    ForeignParameterError,
+    InvalidNameError,
+    ParameterNameError,
+    UnknownModelError,
+)
+from paramgroups.params import Label, check_group_name, find, known, labels, model_of, named, parameter_names, register
 
 
 def net() -> nn.Sequential:
@@ -242,6 +249,25 @@ def test_a_group_with_an_unnamed_parameter_has_no_parameter_names():
     register(optimizer, {known: "p"}, [])
     assert parameter_names(optimizer, {"params": [known]}) == ["p"]
     assert parameter_names(optimizer, {"params": [known, unknown]}) is None
+
+
+def test_the_parameters_of_an_optimizer_are_known_by_the_model_that_named_them():
+    """In the order of its groups, while the model lives; or by one that is said."""
+    model = net()
+    optimizer = torch.optim.SGD([*model[2].parameters(), *model[1].parameters()], lr=0.1)
+    with pytest.raises(UnknownModelError, match=r"pg.name_groups\(optimizer, model\)"):
+        known(optimizer)
+    names = [param.name for param in known(optimizer, model)]
+    assert names == ["2.0.weight", "2.0.bias", "1.weight", "1.bias"]
+    register(optimizer, {}, [], model)
+    assert model_of(optimizer) is model
+    assert [param.name for param in known(optimizer)] == names
+    with pytest.raises(ForeignParameterError, match=r"group 'group0' \(number 0, shape \(2, 2\)\)"):
+        known(optimizer, net())
+    del model
+    with pytest.raises(UnknownModelError):
+        known(optimizer)
+    assert model_of(copy.deepcopy(optimizer)) is None
 
 
 def test_a_plain_group_can_still_be_added():

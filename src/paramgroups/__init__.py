@@ -50,7 +50,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from paramgroups import errors as errors
+    from paramgroups import regroup as regroup
     from paramgroups import schedules as schedules
+    from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
     from paramgroups.pictures import plot
@@ -76,7 +78,7 @@ if TYPE_CHECKING:
 
     __version__: str
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
-    _SUBMODULES = ("errors", "schedules")
+    _SUBMODULES = ("errors", "regroup", "schedules", "state")
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),

@@ -65,7 +65,7 @@ def build(
         for key in kwargs.keys() - optimizer.defaults.keys():
             own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     names = {param.parameter: param.name for param in grouping.params}
-    register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)])
+    register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
     for each in grouping.frozen:
         each.param.parameter.requires_grad_(False)
         each.param.parameter.grad = None

@@ -5,10 +5,11 @@ Knows torch modules and the wrappers around them; knows nothing of rules, groups
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -124,31 +125,31 @@ def named(model: nn.Module) -> tuple[Param, ...]:
         raise NotAModelError(described(model))
     modules = dict(model.named_modules(remove_duplicate=False))
     clean = _clean_paths(modules)
-    sites: dict[Tensor, tuple[Site, ...]] = {}
+    found: dict[int, Param] = {}  # by identity, which is faster than by hash
     owners: dict[str, tuple[str, Tensor]] = {}
     for path, module in modules.items():
+        prefix = f"{clean[path]}." if clean[path] else ""
+        taken_from = _PARAMETRIZED.fullmatch(path)
         for attribute, parameter in module._parameters.items():
             if parameter is None:
                 continue
-            site = _site(path, attribute, modules, clean)
-            owner, first = owners.setdefault(site.name, (path, parameter))
+            name = prefix + attribute
+            owner, first = owners.setdefault(name, (path, parameter))
             if first is not parameter:
-                raise DuplicateNameError(site.name, [f"{each}.{attribute}".lstrip(".") for each in (owner, path)])
-            found = sites.setdefault(parameter, (site,))
-            if site not in found:  # a model and its wrapper may both be reached
-                sites[parameter] = (*found, site)
-    if not sites:
+                raise DuplicateNameError(name, [f"{each}.{attribute}".lstrip(".") for each in (owner, path)])
+            if taken_from is not None and attribute.startswith("original"):
+                above = taken_from["path"] or ""
+                site = Site(name, modules[above], clean[above], taken_from["attribute"])
+            else:
+                site = Site(name, module, clean[path], attribute)
+            param = found.get(id(parameter))
+            if param is None:
+                found[id(parameter)] = Param(parameter, (site,))
+            elif site not in param.sites:  # a model and its wrapper may both be reached
+                found[id(parameter)] = Param(parameter, (*param.sites, site))
+    if not found:
         raise EmptyModelError(type(model).__name__)
-    return tuple(Param(parameter, found) for parameter, found in sites.items())
-
-
-def _site(path: str, attribute: str, modules: Mapping[str, nn.Module], clean: Mapping[str, str]) -> Site:
-    prefix = clean[path]
-    name = f"{prefix}.{attribute}" if prefix else attribute
-    parametrized = _PARAMETRIZED.fullmatch(path) if attribute.startswith("original") else None
-    if parametrized is not None:
-        path, attribute = parametrized["path"] or "", parametrized["attribute"]
-    return Site(name, modules[path], clean[path], attribute)
+    return tuple(found.values())
 
 
 def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
@@ -178,7 +179,13 @@ def clean_keys(model: nn.Module) -> dict[str, str]:
 
 def _leads_through(module: nn.Module, step: str) -> bool:
     """Whether `module` is a wrapper that holds the user's model as `step`."""
-    return step in _ALWAYS_WRAPPERS or any(step in _WRAPPERS.get(kind.__name__, ()) for kind in type(module).__mro__)
+    return step in _ALWAYS_WRAPPERS or step in _held_by(type(module))  # type: ignore[arg-type]  # a class is hashable; Module's own __hash__ misleads mypy
+
+
+@functools.lru_cache(maxsize=1024)
+def _held_by(kind: type[nn.Module]) -> frozenset[str]:
+    """The attributes under which a class of wrappers holds the user's model."""
+    return frozenset(step for base in kind.__mro__ for step in _WRAPPERS.get(base.__name__, ()))
 
 
 def check_group_name(name: object) -> None:
@@ -322,15 +329,21 @@ def known(optimizer: Optimizer, model: nn.Module | None = None) -> tuple[Param, 
     model = model_of(optimizer) if model is None else model
     if model is None:
         raise UnknownModelError(type(optimizer).__name__)
-    by_tensor = {param.parameter: param for param in named(model)}
-    found = []
-    for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True):
-        for position, parameter in enumerate(group["params"]):
-            if parameter not in by_tensor:
-                place = f"group {label.name!r} (number {position}, shape {tuple(parameter.shape)})"
-                raise ForeignParameterError(place, [param.name for param in by_tensor.values()])
-            found.append(by_tensor[parameter])
-    return tuple(found)
+    params = {id(param.parameter): param for param in named(model)}
+    try:
+        return tuple([params[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]])
+    except KeyError:
+        raise ForeignParameterError(_foreign(optimizer, params), [param.name for param in params.values()]) from None
+
+
+def _foreign(optimizer: Optimizer, params: Container[int]) -> str:
+    """Where the first parameter stands that is none of these, by identity."""
+    return next(
+        f"group {label.name!r} (number {position}, shape {tuple(parameter.shape)})"
+        for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True)
+        for position, parameter in enumerate(group["params"])
+        if id(parameter) not in params
+    )
 
 
 def find(params: Iterable[Param], name: str) -> Param:

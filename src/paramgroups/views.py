@@ -325,7 +325,7 @@ def name_groups(optimizer: Optimizer, model: nn.Module, names: Sequence[str] | N
             places[parameter] = place
     found = _names_for(optimizer, by_tensor) if names is None else _checked(names, len(groups))
     members = [group["params"] for group in optimizer.param_groups]
-    register(optimizer, by_tensor, [(own, Label(name)) for own, name in zip(members, found, strict=True)])
+    register(optimizer, by_tensor, [(own, Label(name)) for own, name in zip(members, found, strict=True)], model)
     return groups
 
 

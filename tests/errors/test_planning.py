@@ -165,6 +165,31 @@ CASES = {
             "Use a name that model.named_parameters() prints."
         ),
     ),
+    "nothing selected": (
+        errors.NothingSelectedError("'haed.*'", ["body.weight", "head.weight"], ["haed.*"]),
+        "'haed.*' selects none of the 2 parameters there are.\nDid you mean 'head.*'?",
+    ),
+    "a model that nobody named": (
+        errors.UnknownModelError("AdamW"),
+        (
+            "Which model's parameters this AdamW holds is not known: nobody gave them names, or it was copied or "
+            "loaded since, or the model is gone.\n"
+            "Say it once, pg.name_groups(optimizer, model), or where it is needed, model=model."
+        ),
+    ),
+    "a regrouping that cannot be": (
+        errors.RegroupError("'head' finds 2 groups.", "Name one of them."),
+        "'head' finds 2 groups.\nName one of them.",
+    ),
+    "groups that differ": (
+        errors.UnequalGroupsError("all", {"lr": {"a": 0.1, "b": 1.0, "c": 0.1}, "eps": {"a": 0, "b": 1}}, "Give lr."),
+        (
+            "Group 'all' would hold parameters that differ.\n"
+            "  lr: 0.1 in 'a', 'c'; 1.0 in 'b'\n"
+            "  eps: 0 in 'a'; 1 in 'b'\n"
+            "Give lr."
+        ),
+    ),
     "mixed values": (
         errors.MixedValueError("lr", {"a": 0.1, "b": 0.2}),
         (
@@ -223,6 +248,13 @@ def test_only_what_matches_something_is_offered_for_a_dead_rule(globs, paths, ad
     """Never the text that was typed, and a module as the glob of what is in it."""
     second = str(errors.UnmatchedRuleError("Rule(...)", NAMES, globs, paths)).splitlines()[1]
     assert second.startswith(advice)
+
+
+def test_groups_that_differ_are_shown_up_to_eight():
+    """A message about many groups stays short."""
+    text = str(errors.UnequalGroupsError("all", {"lr": {f"g{i}": i for i in range(99)}}, ""))
+    assert text.count(" in ") == 8
+    assert "7 in 'g7'; …" in text
 
 
 def test_parts_that_match_but_never_together_are_said_to():

@@ -5,6 +5,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ParamGroupsError
     ├── PlanError (ValueError)              a plan that cannot be put on a model
     │   ├── UnmatchedRuleError (LookupError)
+    │   │   └── NothingSelectedError
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
@@ -25,6 +26,9 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── ParameterNameError (KeyError)
     │   └── ForeignParameterError
     ├── MixedValueError (ValueError)
+    ├── UnknownModelError (LookupError)     regrouping a live optimizer
+    ├── RegroupError (ValueError)
+    ├── UnequalGroupsError (ValueError)
     ├── ScheduleError (ValueError)          a schedule that has no value
     │   ├── DurationError
     │   ├── UnresolvedDurationError
@@ -74,11 +78,15 @@ from paramgroups.errors.planning import (
     MixedValueError,
     NotAModelError,
     NotAnOptimizerError,
+    NothingSelectedError,
     NothingToScaleError,
     NothingToTrainError,
     ParameterNameError,
     PlanError,
+    RegroupError,
+    UnequalGroupsError,
     UnknownHyperparameterError,
+    UnknownModelError,
     UnmatchedRuleError,
 )
 from paramgroups.errors.root import (
@@ -153,12 +161,14 @@ __all__ = [
     "MixedValueError",
     "NotAModelError",
     "NotAnOptimizerError",
+    "NothingSelectedError",
     "NothingToScaleError",
     "NothingToTrainError",
     "ParamGroupsError",
     "ParameterNameError",
     "PlanError",
     "RecipeError",
+    "RegroupError",
     "RunError",
     "ScheduleArgumentError",
     "ScheduleError",
@@ -168,7 +178,9 @@ __all__ = [
     "TruncatedFileError",
     "UndefinedValueError",
     "UndrivenError",
+    "UnequalGroupsError",
     "UnknownHyperparameterError",
+    "UnknownModelError",
     "UnmatchedRuleError",
     "UnresolvedDurationError",
     "UnsavableError",

@@ -5,7 +5,7 @@ Knows only what it is handed, as plain fields; the text is made of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -36,18 +36,30 @@ class UnmatchedRuleError(PlanError, LookupError):
     other: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        advice = [
-            *(_glob_advice(glob, self.names) for glob in self.globs),
-            *(_path_advice(path, self.names) for path in self.paths),
-            *(f"It looks for {each}; the model has none." for each in self.other),
-        ]
         return "\n".join(
             (
                 f"{self.rule} matched none of the model's {len(self.names)} parameters.",
-                *(advice or ["Each part of it matches something by itself, but no parameter matches the whole."]),
+                *self.advice(),
                 "If the layer may be absent, write Rule(..., optional=True).",
             )
         )
+
+    def advice(self) -> list[str]:
+        """What to select instead, part by part."""
+        found = [
+            *(_glob_advice(glob, self.names) for glob in self.globs),
+            *(_path_advice(path, self.names) for path in self.paths),
+            *(f"It looks for {each}; there is none." for each in self.other),
+        ]
+        return found or ["Each part of it matches something by itself, but no parameter matches the whole."]
+
+
+@dataclass(eq=False, repr=False)
+class NothingSelectedError(UnmatchedRuleError):
+    """A regrouping selected no parameter. Fields: as its base; `rule` is the selector, `names` what it looked at."""
+
+    def __str__(self) -> str:
+        return "\n".join((f"{self.rule} selects none of the {len(self.names)} parameters there are.", *self.advice()))
 
 
 @dataclass(eq=False, repr=False)
@@ -333,6 +345,47 @@ class ForeignParameterError(ParameterNameError):
 
 
 @dataclass(eq=False, repr=False)
+class UnknownModelError(ParamGroupsError, LookupError):
+    """Nobody said whose parameters an optimizer holds. Field: `optimizer` (its class)."""
+
+    optimizer: str
+
+    def __str__(self) -> str:
+        return (
+            f"Which model's parameters this {self.optimizer} holds is not known: nobody gave them names, or it was "
+            "copied or loaded since, or the model is gone.\n"
+            "Say it once, pg.name_groups(optimizer, model), or where it is needed, model=model."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class RegroupError(ParamGroupsError, ValueError):
+    """Groups that cannot be put together so. Fields: `problem`, `way_out`."""
+
+    problem: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.way_out}"
+
+
+@dataclass(eq=False, repr=False)
+class UnequalGroupsError(ParamGroupsError, ValueError):
+    """Parameters cannot share a group, because what holds for them differs.
+
+    Fields: `group` (that they were to share), `values` (what differs -> present group -> value), `way_out`.
+    """
+
+    group: str
+    values: dict[str, dict[str, object]]
+    way_out: str
+
+    def __str__(self) -> str:
+        lines = [f"  {name}: {_by_value(each)}" for name, each in self.values.items()]
+        return "\n".join((f"Group {self.group!r} would hold parameters that differ.", *lines, self.way_out))
+
+
+@dataclass(eq=False, repr=False)
 class MixedValueError(ParamGroupsError, ValueError):
     """One value was asked of groups that differ. Fields: `name`, `values` (group -> value)."""
 
@@ -345,6 +398,15 @@ class MixedValueError(ParamGroupsError, ValueError):
             f"{self.name} differs between the selected groups ({each}).\n"
             "Select one group, or loop: [group.lr for group in view[...]]."
         )
+
+
+def _by_value(values: Mapping[str, object], most: int = 8) -> str:
+    """Each value, and the groups that have it; of many, the first."""
+    groups: dict[str, list[str]] = {}
+    for group, value in values.items():
+        groups.setdefault(repr(value), []).append(group)
+    shown = [f"{value} in {listing(names, most=3)}" for value, names in list(groups.items())[:most]]
+    return "; ".join([*shown, *(["…"] if len(groups) > most else [])])
 
 
 def _glob_advice(glob: str, names: Sequence[str]) -> str:

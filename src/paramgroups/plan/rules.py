@@ -296,6 +296,35 @@ class Plan:
 
         return build(self, model, optimizer_class, merge=merge, **kwargs)
 
+    def apply(self, optimizer: Optimizer, model: nn.Module) -> Grouping:
+        """Turn the groups of a live optimizer into those of this plan.
+
+        Optimizer state, the bases of schedules and the clock follow every parameter. What the plan says of a value is
+        what a schedule multiplies; what it does not say stays. Parameters that the plan freezes leave the optimizer and
+        are frozen; those that are new to it, and require gradients, join.
+
+        Args:
+            optimizer: any optimizer over parameters of `model`, wrapped or not.
+            model: whose parameters are grouped.
+
+        Raises:
+            PlanError: see its subclasses.
+            ForeignParameterError: a parameter of the optimizer is not the model's.
+            UnequalGroupsError: parameters of one group differ in a value of which the plan says nothing.
+            SchedulerError: an attached scheduler refuses. As with every error, all is then as it was.
+
+        Example:
+            >>> import torch
+            >>> model = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+            >>> optimizer = Plan(lr=0.1).build(model, torch.optim.SGD, momentum=0.9)
+            >>> grouping = Plan(Rule("head.*", lr=0.5), lr=0.1).apply(optimizer, model)
+            >>> [(group["name"], group["lr"], group["momentum"]) for group in optimizer.param_groups]
+            [('default', 0.1, 0.9), ('head', 0.5, 0.9)]
+        """
+        from paramgroups.regroup import apply
+
+        return apply(self, optimizer, model)
+
     def __repr__(self) -> str:
         return f"Plan({', '.join([*map(repr, self.rules), *_keywords(self.defaults)])})"
 

@@ -13,14 +13,26 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.errors import StateMismatchError, WrongModelError
+from paramgroups.driver import notice_all
+from paramgroups.errors import ForeignFileError, StateMismatchError, WrongModelError, described
 from paramgroups.params import clean_keys, unwrapped
 from paramgroups.scheduler import Scheduler
 from paramgroups.state import files
-from paramgroups.state.matching import Hyperparameters, Missing, Policies, Rename, Unexpected, match, renamed_by
+from paramgroups.state.matching import (
+    Hyperparameters,
+    Missing,
+    Policies,
+    Rename,
+    Unexpected,
+    _checked,
+    check_model,
+    match,
+    renamed_by,
+)
 from paramgroups.state.named import named_state, names_by_group
 from paramgroups.state.report import LoadReport
-from paramgroups.state.timing import match_scheduler
+from paramgroups.state.timing import driven_paths, match_scheduler, state_by_name
+from paramgroups.state.undoing import all_or_nothing
 
 
 def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they are most often given
@@ -43,7 +55,7 @@ def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they a
 
     Raises:
         CheckpointError: it cannot be written; what was there is as it was.
-        StateMismatchError: a parameter has no name.
+        StateMismatchError: a parameter has no name, or the scheduler drives another optimizer.
 
     Example:
         >>> import tempfile, torch
@@ -54,13 +66,35 @@ def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they a
         ...     load(f"{folder}/state.pt", optimizer, model=net).extra
         {'epoch': 3}
     """
+    optimizer = unwrapped(optimizer)
+    timed = _driving(optimizer, scheduler)
     content = {
         "optimizer": named_state(optimizer, model),
-        "scheduler": None if scheduler is None else scheduler.state_dict(),
+        "scheduler": None if timed is None else state_by_name(timed, names_by_group(optimizer, model)),
         "model": None if model is None else _by_name(model),
         "extra": extra,
     }
     files.write(path, content, keep)
+
+
+def _driving(optimizer: Optimizer, scheduler: object) -> Scheduler | None:
+    """The scheduler, beneath what wraps it.
+
+    Raises:
+        TypeError: it is none of ours.
+        StateMismatchError: it drives another optimizer.
+    """
+    found = scheduler
+    while not isinstance(found, Scheduler) and hasattr(found, "scheduler"):
+        found = found.scheduler
+    if found is None or isinstance(found, Scheduler):
+        if found is not None and found.optimizer is not optimizer:
+            raise StateMismatchError("The scheduler drives another optimizer.", "Give the one it was made for.")
+        return found
+    raise TypeError(
+        f"{described(scheduler)} is given for a paramgroups Scheduler.\n"
+        "What another one's state_dict() gives can be saved beside: extra={'scheduler': scheduler.state_dict()}."
+    )
 
 
 def _by_name(model: nn.Module) -> dict[str, Any]:
@@ -106,31 +140,51 @@ def load(
 
     Example: see `save`.
     """
-    content = files.read(path)
+    policies = Policies(hyperparameters, missing, unexpected, rename)
     optimizer = unwrapped(optimizer)
-    if scheduler is not None and scheduler.optimizer is not optimizer:
-        raise StateMismatchError("The scheduler drives another optimizer.", "Give the one it was made for.")
-    if scheduler is not None and content["scheduler"] is None:
-        raise StateMismatchError(
-            f"{path} was saved without a scheduler.", "Load it without one; it starts at update 0."
-        )
-    renamed = renamed_by(_names_in(content), rename)
-    policies = Policies(hyperparameters, missing, unexpected, lambda name: renamed[name])
-    state = match(optimizer, content["optimizer"], names_by_group(optimizer, model), policies)
-    timed = None if scheduler is None else match_scheduler(scheduler, content["scheduler"], renamed, hyperparameters)
+    driving = _driving(optimizer, scheduler)
+    content = _read(path, scheduler=driving is not None, model=model is not None)
+    notice_all(optimizer)
+    names = names_by_group(optimizer, model)
+    saved = _checked(content["optimizer"])[0]
+    renamed = renamed_by(dict.fromkeys((*saved, *(content["model"] or ()))), rename)
+    check_model({name: renamed[name] for name in saved}, names)
+    policies = replace(policies, rename=renamed.__getitem__)
+    theirs = content["scheduler"]
+    timed = None if driving is None else match_scheduler(driving, theirs, names, renamed, hyperparameters)
+    state = match(optimizer, content["optimizer"], names, policies, driven_paths(optimizer, timed))
     entries, report = _match_model(model, content["model"], renamed, policies, state.report)
-    state.apply(copy=False)
-    if timed is not None:
-        timed.apply()
-        report = replace(report, step=timed.step, schedules=timed.differences)
-    if model is not None:
-        model.load_state_dict(entries, strict=False)
+    with all_or_nothing(optimizer, driving, model, entries):
+        if timed is not None:
+            timed.apply()
+            report = replace(report, step=timed.step, schedules=timed.differences)
+        state.apply(copy=False)
+        if model is not None:
+            model.load_state_dict(entries, strict=False)
     return replace(report, extra=content["extra"])
 
 
-def _names_in(content: Mapping[str, Any]) -> dict[str, None]:
-    """Every name in a file, in order."""
-    return dict.fromkeys((*content["optimizer"]["parameters"], *(content["model"] or ())))
+def _read(path: str | os.PathLike[str], *, scheduler: bool, model: bool) -> dict[str, Any]:
+    """What is in the file of a run.
+
+    Raises:
+        CheckpointError: it cannot be read, or is none.
+        StateMismatchError: it has no scheduler or no model, and one is asked for.
+    """
+    content = files.read(path)
+    lacking = [part for part in ("optimizer", "scheduler", "model", "extra") if part not in content]
+    if lacking:
+        raise ForeignFileError(str(path), f"holds no run: {', '.join(lacking)} is missing", "Name one that save wrote.")
+    if scheduler and content["scheduler"] is None:
+        raise StateMismatchError(
+            f"{path} was saved without a scheduler.", "Load it without one; it starts at update 0."
+        )
+    if model and content["model"] is None:
+        raise StateMismatchError(
+            f"{path} was saved without a model.",
+            "Load it without one; where nobody named the optimizer's parameters, pg.name_groups(optimizer, model).",
+        )
+    return content
 
 
 def _match_model(
@@ -145,7 +199,8 @@ def _match_model(
         return {}, report
     by_name = {renamed[old]: (old, value) for old, value in saved.items()}
     keys, present = clean_keys(model), model.state_dict()
-    if saved and not by_name.keys() & set(keys.values()):
+    here = set(keys.values())
+    if here.isdisjoint(by_name):
         raise WrongModelError(list(saved), list(keys.values()))
     found, fresh, reshaped = {}, [], []
     for key, name in keys.items():
@@ -157,7 +212,7 @@ def _match_model(
             reshaped.append((name, shapes[0], shapes[1]))
         else:
             found[key] = value
-    dropped = [old for name, (old, _) in by_name.items() if name not in set(keys.values())]
+    dropped = [old for name, (old, _) in by_name.items() if name not in here]
     whole = replace(
         report,
         fresh=tuple(dict.fromkeys((*report.fresh, *fresh))),

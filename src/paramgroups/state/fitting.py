@@ -1,69 +1,108 @@
-"""What an optimizer keeps for a parameter: asked of the class itself, by one step of a stand-in.
+"""What an optimizer keeps for a parameter, and in a group: asked of the class itself, by one step of a stand-in.
 
 Knows how to construct and step an optimizer of the same class; knows no names and no file.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from paramgroups.hyperparameters import RESERVED, of_class, own_copy
+from paramgroups.hyperparameters import RESERVED, number, of_class, own_copy
 
 IMPLEMENTATION = frozenset({"foreach", "fused", "capturable", "differentiable"})
 """Group entries that say how a step is computed here, and never what it comes to."""
 
 _PLAIN = dict.fromkeys(IMPLEMENTATION, False)
+_NO_SETTINGS = RESERVED | IMPLEMENTATION
+
+Answers: TypeAlias = dict[tuple[Any, ...], frozenset[str] | None]
+"""What each kind of group was found to hold."""
 
 
 def settings(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of a group that a user sets: what the class's constructor takes."""
     known = of_class(type(optimizer))
-    return {key: value for key, value in group.items() if key in known and key not in RESERVED | IMPLEMENTATION}
+    return {key: value for key, value in group.items() if key in known and key not in _NO_SETTINGS}
 
 
 def run_state(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a group that belong to the run, as Prodigy's `d` and `k` do: no constructor takes them."""
+    """The entries of a group that no constructor takes: the run's, as Prodigy's `d` and `k`, and the user's own."""
     known = of_class(type(optimizer))
     return {key: value for key, value in group.items() if key not in known and key not in RESERVED}
 
 
 class Fitting:
-    """What one optimizer keeps for its parameters, asked once for each kind of group."""
+    """What an optimizer keeps in one of its groups, and for the parameters there.
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
-        self._known: dict[tuple[Any, ...], dict[str, Any] | None] = {}
+    Args:
+        optimizer: whose class is asked.
+        group: with whose settings.
+        answers: those of the optimizer's other groups, to ask once for each kind of group.
+    """
 
-    def kept(self, group: Mapping[str, Any], parameter: Tensor) -> frozenset[str] | None:
-        """The entries of state it would keep for such a parameter; None where that cannot be found out."""
-        options = settings(self._optimizer, group)
-        key = (parameter.ndim, *((name, _kind(value)) for name, value in options.items()))
-        if key not in self._known:
-            small = torch.zeros([min(size, 2) for size in parameter.shape])
-            self._known[key] = self.fresh(group, small)
-        found = self._known[key]
-        return None if found is None else frozenset(name for name, value in found.items() if value is not None)
+    def __init__(self, optimizer: Optimizer, group: Mapping[str, Any], answers: Answers) -> None:
+        self._class = type(optimizer)
+        self._options = settings(optimizer, group)
+        self._answers = answers
+        self.kind = tuple((name, _kind(value)) for name, value in sorted(self._options.items()))
+        """Groups of one kind keep the same entries."""
 
-    def fresh(self, group: Mapping[str, Any], like: Tensor) -> dict[str, Any] | None:
+    def kept(self, parameter: Tensor) -> frozenset[str] | None:
+        """The entries of state that are kept for such a parameter; None where that cannot be found out."""
+        key = (self.kind, parameter.ndim, parameter.dtype)
+        if key not in self._answers:
+            small = torch.zeros([min(size, 2) for size in parameter.shape], dtype=parameter.dtype)
+            self._answers[key] = self._names(self.fresh(small))
+        return self._answers[key]
+
+    @property
+    def own(self) -> frozenset[str] | None:
+        """The entries that the class itself puts into a group; None where that cannot be found out."""
+        if self.kind not in self._answers:
+            stand_in = self._stepped(torch.ones(2, 2), torch.ones(2, 2))
+            self._answers[self.kind] = self._names(None if stand_in is None else stand_in.param_groups[0])
+        return self._answers[self.kind]
+
+    def fresh(self, like: Tensor) -> dict[str, Any] | None:
         """The state after a first step whose gradient was 0; None where the class cannot be stepped so."""
-        parameter = torch.nn.Parameter(torch.zeros_like(like, dtype=torch.float32, device="cpu"))
-        parameter.grad = torch.zeros_like(parameter)
-        options = {key: own_copy(value) for key, value in settings(self._optimizer, group).items()}
-        plain = {key: value for key, value in _PLAIN.items() if key in of_class(type(self._optimizer))}
+        parameter = torch.zeros_like(like, device="cpu")
+        stand_in = self._stepped(parameter, torch.zeros_like(parameter))
+        return None if stand_in is None else dict(next(iter(stand_in.state.values()), {}))
+
+    @staticmethod
+    def _names(entries: Mapping[str, Any] | None) -> frozenset[str] | None:
+        """Of those that hold anything."""
+        return None if entries is None else frozenset(name for name, value in entries.items() if value is not None)
+
+    def _stepped(self, start: Tensor, gradient: Tensor) -> Optimizer | None:
+        """An optimizer of the class after one step; None where it cannot be made or stepped so."""
+        options = {key: own_copy(value) for key, value in self._options.items()}
+        plain = {key: value for key, value in _PLAIN.items() if key in of_class(self._class)}
         try:
-            with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-                warnings.simplefilter("ignore")
-                stand_in = type(self._optimizer)([parameter], **(options | plain))
+            with _unseen():
+                parameter = torch.nn.Parameter(start)
+                parameter.grad = gradient
+                stand_in = self._class([parameter], **(options | plain))
                 stand_in.step()
         except Exception:  # noqa: BLE001  # whatever a foreign class raises: it cannot be asked, and the caller is told
             return None
-        return dict(stand_in.state.get(parameter, {}))
+        return stand_in
+
+
+@contextlib.contextmanager
+def _unseen() -> Iterator[None]:
+    """Whatever a foreign class prints, warns of or draws at random leaves no trace."""
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _kind(value: Any) -> Any:
@@ -71,5 +110,5 @@ def _kind(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(_kind(item) for item in value)
     if isinstance(value, Tensor):
-        return "tensor"
+        return "tensor", number(value) != 0
     return value != 0 if isinstance(value, (int, float)) and not isinstance(value, bool) else repr(value)

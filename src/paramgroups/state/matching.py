@@ -13,13 +13,13 @@ from typing import Any, Final, Literal, TypeAlias, final
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
-from paramgroups.driver import driven_names, rewrite_all
+from paramgroups.driver import rewrite_all
 from paramgroups.errors import StateMismatchError, WrongModelError, did_you_mean, listing
 from paramgroups.hyperparameters import own_copy
 from paramgroups.params import labels
-from paramgroups.state.fitting import Fitting, settings
+from paramgroups.state.fitting import Answers, Fitting, settings
 from paramgroups.state.report import Difference, LoadReport
-from paramgroups.tables import show
+from paramgroups.state.settling import Settling, fill
 
 VERSION: Final = 1
 Hyperparameters: TypeAlias = Literal["current", "saved"]
@@ -80,29 +80,31 @@ class Fitted:
 
     optimizer: Optimizer
     state: dict[Any, Any] = field(repr=False)  # by position, as torch has it
+    exact: set[int] = field(repr=False)  # positions of parameters that have the dtype they had
     entries: list[dict[str, Any]] = field(repr=False)  # for each group what is to stand in it
     report: LoadReport
 
     def apply(self, *, copy: bool) -> None:
-        """Put it in; where that fails, the optimizer is as it was.
+        """Put it in; a part of it, where that fails.
 
         Args:
             copy: leave the tensors of the saved state to whoever has it.
         """
-        optimizer = self.optimizer
-        groups = optimizer.param_groups
-        before = {"state": optimizer.state, "param_groups": groups}
+        optimizer, groups = self.optimizer, self.optimizer.param_groups
+        state = _copied(self.state) if copy else self.state
         whole: dict[str, Any] = optimizer.state_dict()
-        try:
-            whole["state"] = _copied(self.state) if copy else self.state
-            optimizer.load_state_dict(whole)
-        except BaseException:
-            optimizer.__setstate__(before)
-            raise
-        for group, old, entries in zip(optimizer.param_groups, groups, self.entries, strict=True):
+        start = 0
+        for packed in whole["param_groups"]:
+            stop = start + len(packed["params"])
+            packed["params"] = range(start, stop)  # torch looks for each tensor's number in it: in a list, one by one
+            start = stop
+        optimizer.load_state_dict({**whole, "state": state})
+        members = [parameter for group in groups for parameter in group["params"]]
+        for index in self.exact:
+            _undo_casts(optimizer.state[members[index]], state[index])
+        for group, old in zip(optimizer.param_groups, groups, strict=True):
             group.update({key: value for key, value in old.items() if key != "params"})  # the same tensors as before
-            for key, value in entries.items():
-                _put(group, key, value)
+        fill(optimizer.param_groups, self.entries)
         rewrite_all(optimizer)
 
 
@@ -112,7 +114,13 @@ def class_names(optimizer: Optimizer) -> tuple[str, ...]:
     return tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds[: kinds.index(Optimizer)])
 
 
-def match(optimizer: Optimizer, saved: Mapping[str, Any], names: Sequence[Sequence[str]], policies: Policies) -> Fitted:
+def match(
+    optimizer: Optimizer,
+    saved: Mapping[str, Any],
+    names: Sequence[Sequence[str]],
+    policies: Policies,
+    driven: Sequence[set[str]],
+) -> Fitted:
     """What a saved state comes to in an optimizer, without changing anything.
 
     Args:
@@ -120,47 +128,78 @@ def match(optimizer: Optimizer, saved: Mapping[str, Any], names: Sequence[Sequen
         saved: what `named_state` gave.
         names: of the optimizer's parameters, group by group.
         policies: what to do where the two differ.
+        driven: for each group the hyperparameters that schedules have; `"betas[0]"` is one of a tuple.
 
     Raises:
         StateMismatchError: it is no state of ours, or the policies forbid what it comes to.
+        WrongModelError: nothing in it has the name of anything here.
     """
     records, homes = _checked(saved)
-    renamed = renamed_by(list(records), policies.rename)
+    renamed = renamed_by(records, policies.rename)
+    check_model(renamed, names)
     sources = {new: old for old, new in renamed.items()}
-    former, present = saved["optimizer"], class_names(optimizer)
-    same = former == present
-    tally = _Tally(related=bool(set(former) & set(present)), fitting=Fitting(optimizer))
-    whole = not isinstance(optimizer, LBFGS) or [sources.get(n) for own in names for n in own] == list(records)
+    former, present = tuple(saved["optimizer"]), class_names(optimizer)
+    same, related = former == present, bool({*former} & {*present})
+    usable = records if _are_one_by_one(optimizer, names, sources, records) else {}
+    tally = _Tally(related=related)
     state: dict[Any, Any] = dict(saved["others"]) if same else {}
+    exact: set[int] = set()
+    entries: list[dict[str, Any]] = []
+    differences: list[Difference] = []
+    answers: Answers = {}
     index = 0
-    for group, own in zip(optimizer.param_groups, names, strict=True):
+    formers = {id(home): Fitting(optimizer, home["settings"], answers) for home in homes.values()} if same else {}
+    for label, group, own, paths in zip(labels(optimizer), optimizer.param_groups, names, driven, strict=True):
+        origins = {id(home): home for name in own for home in [homes.get(sources.get(name, ""))] if home is not None}
+        kept = Fitting(optimizer, group, answers).own if any(each["run"] for each in origins.values()) else None
+        settling = Settling(label.name, group, settings(optimizer, group), list(origins.values()), paths)
+        taken, found = settling.compared(kept, saved=policies.hyperparameters == "saved", same=same)
+        fitting = Fitting(optimizer, settling.outcome(taken), answers)
+        entries.append(taken)
+        differences += found
         for name, parameter in zip(own, group["params"], strict=True):
-            record = records.get(sources.get(name, "")) if whole else None
-            kept = tally.judge(name, record, group, parameter)
-            if kept:
-                state[index] = kept
+            source = sources.get(name, "")
+            record = usable.get(source)
+            moved = tally.judge(name, record, parameter, fitting, formers.get(id(homes.get(source))))
+            if record and moved:
+                state[index] = moved
+                exact |= {index} if record.get("dtype") == str(parameter.dtype) else set()
             index += 1
     here = {name for own in names for name in own}
-    if records and here.isdisjoint(renamed.values()):
-        raise WrongModelError(list(records), sorted(here))
-    tally.dropped += [old for old, new in renamed.items() if new not in here or not whole]
-    entries, differences = _entries(
-        optimizer, [[homes.get(sources.get(n, "")) for n in own] for own in names], policies, same
-    )
+    tally.dropped += [old for old, new in renamed.items() if new not in here or old not in usable]
     if not same:
         differences.insert(0, Difference("optimizer", former[0], present[0], present[0]))
-    moved = set(tally.moved)
-    report = LoadReport(
-        moved=tuple(tally.moved),
-        fresh=tuple(tally.fresh),
-        dropped=tuple(tally.dropped),
-        reshaped=tuple(tally.reshaped),
-        refitted=tuple(tally.refitted),
-        renamed=tuple((old, new) for old, new in renamed.items() if old != new and new in moved),
-        hyperparameters=tuple(differences),
-    )
+    report = tally.report(renamed, differences)
     policies.check(report)
-    return Fitted(optimizer, state, entries, report)
+    return Fitted(optimizer, state, exact, entries, report)
+
+
+def check_model(renamed: Mapping[str, str], names: Iterable[Iterable[str]]) -> None:
+    """Accept names of which one at least is here.
+
+    Args:
+        renamed: saved name -> present name.
+        names: of the optimizer's parameters, group by group.
+
+    Raises:
+        WrongModelError: none is.
+    """
+    here = {name for own in names for name in own}
+    if renamed and here.isdisjoint(renamed.values()):
+        raise WrongModelError(list(renamed), sorted(here))
+
+
+def _are_one_by_one(
+    optimizer: Optimizer, names: Iterable[Iterable[str]], sources: Mapping[str, str], records: Mapping[str, Any]
+) -> bool:
+    """Whether each parameter's state is its own: L-BFGS has one for all, as long as they are the same in one order."""
+    if not isinstance(optimizer, LBFGS):
+        return True
+    members = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    former = [sources.get(name) for own in names for name in own]
+    shapes = [record["shape"] for record in records.values()]
+    same = [shape is None or tuple(shape) == tuple(p.shape) for p, shape in zip(members, shapes, strict=False)]
+    return former == list(records) and all(same)
 
 
 @dataclass
@@ -168,36 +207,73 @@ class _Tally:
     """What becomes of each parameter."""
 
     related: bool
-    fitting: Fitting
     moved: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     reshaped: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=list)
     refitted: list[str] = field(default_factory=list)
 
-    def judge(self, name: str, record: Mapping[str, Any] | None, group: Mapping[str, Any], parameter: Tensor) -> Any:
-        """The state that a parameter gets, empty for none."""
+    def judge(
+        self,
+        name: str,
+        record: Mapping[str, Any] | None,
+        parameter: Tensor,
+        fitting: Fitting,
+        former: Fitting | None,
+    ) -> dict[str, Any]:
+        """The state that a parameter gets, empty for none.
+
+        Args:
+            name: of the parameter.
+            record: what was saved of it.
+            parameter: itself.
+            fitting: what is kept for it now.
+            former: what was, where the class is still the same.
+        """
         if record is None:
             self.fresh.append(name)
             return {}
-        shape = tuple(record["shape"])
-        if shape != tuple(parameter.shape):
-            self.reshaped.append((name, shape, tuple(parameter.shape)))
+        shape, present = record["shape"], tuple(parameter.shape)
+        if shape is not None and tuple(shape) != present:
+            self.reshaped.append((name, tuple(shape), present))
             return {}
-        state = {key: value for key, value in record["state"].items() if value is not None}
-        wanted = self.fitting.kept(group, parameter) if state else None
-        if not state or wanted == state.keys() or (wanted is None and self.related):
-            self.moved.append(name)
-            return record["state"]
-        if not self.related or wanted is None or not wanted & state.keys():
-            self.refitted.append(name)
-            return {}
-        self.moved.append(name)
-        self.dropped += [f"{name} [{key}]" for key in sorted(state.keys() - wanted)]
-        added = sorted(wanted - state.keys())
-        self.fresh += [f"{name} [{key}]" for key in added]
-        started = (self.fitting.fresh(group, parameter) or {}) if added else {}
-        return {**{key: state[key] for key in state if key in wanted}, **{key: started[key] for key in added}}
+        found: dict[str, Any] | None = dict(record["state"])
+        if found and (former is None or former.kind != fitting.kind):
+            found = self._refit(name, found, parameter, fitting, former)
+        (self.refitted if found is None else self.moved).append(name)
+        return found or {}
+
+    def _refit(
+        self, name: str, state: dict[str, Any], parameter: Tensor, fitting: Fitting, former: Fitting | None
+    ) -> dict[str, Any] | None:
+        """What another class, or other settings, make of a parameter's state; None where it is of no use to them."""
+        held = frozenset(key for key, value in state.items() if value is not None)
+        wanted = fitting.kept(parameter) if held else held
+        before = held if former is None else former.kept(parameter)
+        if wanted is None or before is None:
+            return state if self.related else None
+        lost, new = held & (before - wanted), wanted - before - held
+        if ((lost or new) and not self.related) or (wanted and wanted.isdisjoint(held)):
+            return None
+        started = fitting.fresh(parameter) if new else {}
+        if started is None:
+            return None
+        self.dropped += [f"{name} [{key}]" for key in sorted(lost)]
+        self.fresh += [f"{name} [{key}]" for key in sorted(new)]
+        return {key: value for key, value in state.items() if key not in lost} | {key: started[key] for key in new}
+
+    def report(self, renamed: Mapping[str, str], differences: Iterable[Difference]) -> LoadReport:
+        """All of it."""
+        moved = set(self.moved)
+        return LoadReport(
+            moved=tuple(self.moved),
+            fresh=tuple(self.fresh),
+            dropped=tuple(self.dropped),
+            reshaped=tuple(self.reshaped),
+            refitted=tuple(self.refitted),
+            renamed=tuple((old, new) for old, new in renamed.items() if old != new and new in moved),
+            hyperparameters=tuple(differences),
+        )
 
 
 def _checked(saved: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
@@ -206,10 +282,8 @@ def _checked(saved: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Map
     Raises:
         StateMismatchError: it is none, or a newer one.
     """
-    wanted = {"version": int, "optimizer": tuple, "parameters": Mapping, "groups": Sequence, "others": Mapping}
-    wrong = [
-        key for key, kind in wanted.items() if not isinstance(saved, Mapping) or not isinstance(saved.get(key), kind)
-    ]
+    is_one = isinstance(saved, Mapping)
+    wrong = [key for key, fits in _PARTS.items() if not is_one or key not in saved or not fits(saved[key])]
     if wrong:
         raise StateMismatchError(
             f"This is no named state: {', '.join(wrong)} is missing or malformed.",
@@ -220,13 +294,38 @@ def _checked(saved: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Map
             f"The state has version {saved['version']}, and this version of paramgroups reads up to {VERSION}.",
             "Update it: pip install --upgrade paramgroups",
         )
-    records, groups = saved["parameters"], saved["groups"]
-    parts = {"name", "parameters", "settings", "run"}
-    if not all({"shape", "state"} <= set(each) for each in records.values()) or not all(
-        parts <= set(g) for g in groups
-    ):
-        raise StateMismatchError("This is no named state: a parameter or a group in it lacks a part.", "Save it anew.")
-    return records, {name: group for group in groups for name in group["parameters"]}
+    return saved["parameters"], {name: group for group in saved["groups"] for name in group["parameters"]}
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_shape(value: object) -> bool:
+    return value is None or _is_list(value)
+
+
+def _has(value: object, **parts: Callable[[object], bool]) -> bool:
+    return isinstance(value, Mapping) and all(key in value and fits(value[key]) for key, fits in parts.items())
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+_PARTS: Final[dict[str, Callable[[Any], bool]]] = {
+    "version": lambda value: isinstance(value, int),
+    "optimizer": lambda value: _is_list(value) and bool(value),
+    "parameters": lambda value: (
+        isinstance(value, Mapping) and all(_has(each, shape=_is_shape, state=_is_mapping) for each in value.values())
+    ),
+    "groups": lambda value: (
+        _is_list(value)
+        and all(_has(each, name=bool, parameters=_is_list, settings=_is_mapping, run=_is_mapping) for each in value)
+    ),
+    "others": _is_mapping,
+}
+"""What a named state has, and what each part of it is."""
 
 
 def renamed_by(names: Iterable[str], rename: Rename) -> dict[str, str]:
@@ -237,24 +336,7 @@ def renamed_by(names: Iterable[str], rename: Rename) -> dict[str, str]:
     """
     if rename is None:
         return {name: name for name in names}
-    if callable(rename):
-        found = {name: rename(name) for name in names}
-    else:
-        found = {}
-        used = set()
-        for name in names:
-            steps = name.split(".")
-            paths = [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
-            path = next((path for path in paths if path in rename), None)
-            used.add(path)
-            found[name] = name if path is None else rename[path] + name[len(path) :]
-        unused = [path for path in rename if path not in used]
-        if unused:
-            known = {path for name in names for path in _paths(name)}
-            raise StateMismatchError(
-                f"rename names {listing(unused)}, and nothing was saved under it.",
-                did_you_mean(unused[0], sorted(known)),
-            )
+    found = {name: rename(name) for name in names} if callable(rename) else _moved(list(names), rename)
     olds = defaultdict(list)
     for old, new in found.items():
         olds[new].append(old)
@@ -264,67 +346,38 @@ def renamed_by(names: Iterable[str], rename: Rename) -> dict[str, str]:
     return found
 
 
+def _moved(names: Sequence[str], rename: Mapping[str, str]) -> dict[str, str]:
+    """Saved name -> present name: the longest path that is given counts, and "" is the whole model's."""
+    found, used = {}, set()
+    for name in names:
+        path = next((path for path in _paths(name) if path in rename), None)
+        used.add(path)
+        found[name] = name if path is None else _joined(rename[path], name[len(path) :].lstrip("."))
+    unused = [path for path in rename if path not in used]
+    if unused:
+        known = dict.fromkeys(path for name in names for path in _paths(name) if path)
+        raise StateMismatchError(
+            f"rename names {listing(unused)}, and nothing was saved under it.", did_you_mean(unused[0], sorted(known))
+        )
+    return found
+
+
 def _paths(name: str) -> list[str]:
-    """A name, and each module above it."""
+    """A name, and each module above it, the last of them ""."""
     steps = name.split(".")
-    return [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
+    return [".".join(steps[:count]) for count in range(len(steps), -1, -1)]
 
 
-def _entries(
-    optimizer: Optimizer, homes: Sequence[Iterable[Mapping[str, Any] | None]], policies: Policies, same: bool
-) -> tuple[list[dict[str, Any]], list[Difference]]:
-    """What is to stand in each group beside its parameters, and which settings differ.
-
-    Raises:
-        StateMismatchError: parameters of one group were set differently, and that is to hold.
-    """
-    found: list[dict[str, Any]] = []
-    differences = []
-    present = zip(labels(optimizer), optimizer.param_groups, homes, driven_names(optimizer), strict=True)
-    for label, group, own, driven in present:
-        sources = list({id(home): home for home in own if home is not None}.values())
-        entries: dict[str, Any] = {}
-        for part, wanted in (("settings", policies.hyperparameters == "saved"), ("run", same)):
-            for key in dict.fromkeys(key for source in sources for key in source[part]):
-                values = [source[part][key] for source in sources if key in source[part]]
-                if key in driven or (part == "settings" and key not in settings(optimizer, group)):
-                    continue
-                alike = all(_same(value, values[0]) for value in values)
-                if wanted and not alike:
-                    raise StateMismatchError(
-                        f"{key} of group {label.name!r} was saved with several values, "
-                        f"{', '.join(show(value) for value in values)}: its parameters were in groups "
-                        f"{listing([source['name'] for source in sources])}.",
-                        "Keep these in groups of their own"
-                        + (", or hyperparameters='current' to keep what is set now." if part == "settings" else "."),
-                    )
-                if part == "settings" and not (alike and _same(values[0], group[key])):
-                    saved = values[0] if alike else ", ".join(show(value) for value in values)
-                    differences.append(
-                        Difference(f"{key}/{label.name}", saved, group[key], values[0] if wanted else group[key])
-                    )
-                if wanted:
-                    entries[key] = values[0]
-        found.append(entries)
-    return found, differences
+def _joined(path: str, rest: str) -> str:
+    return f"{path}.{rest}" if path and rest else path or rest
 
 
-def _same(one: Any, other: Any) -> bool:
-    one, other = (value.tolist() if isinstance(value, Tensor) else value for value in (one, other))
-    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
-
-
-def _put(group: dict[str, Any], key: str, value: Any) -> None:
-    """Set an entry of a group: a number is filled into the tensor that stands there."""
-    present = group.get(key)
-    if isinstance(present, Tensor) and not present.is_meta:
-        present.detach().copy_(value.detach() if isinstance(value, Tensor) else present.new_tensor(value))
-    elif isinstance(value, Tensor) and isinstance(present, (int, float)):
-        group[key] = value.item()
-    else:
-        group[key] = own_copy(value)
+def _undo_casts(loaded: dict[str, Any], saved: Mapping[str, Any]) -> None:
+    """Torch casts all state but `step` to the dtype of its parameter, and so rounds what was kept more exactly."""
+    for key, value in saved.items():
+        present = loaded.get(key)
+        if isinstance(value, Tensor) and isinstance(present, Tensor) and key != "step" and present.dtype != value.dtype:
+            loaded[key] = value.to(present.device)
 
 
 def _copied(value: Any) -> Any:

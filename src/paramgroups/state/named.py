@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.errors import ForeignParameterError, StateMismatchError, listing
-from paramgroups.params import labels, named, parameter_names, unwrapped
+from paramgroups.driver import notice_all
+from paramgroups.errors import StateMismatchError, listing
+from paramgroups.params import known, labels, parameter_names, unwrapped
 from paramgroups.state.fitting import run_state, settings
 from paramgroups.state.matching import (
     VERSION,
@@ -26,6 +27,8 @@ from paramgroups.state.matching import (
     match,
 )
 from paramgroups.state.report import LoadReport
+from paramgroups.state.timing import driven_paths
+from paramgroups.state.undoing import all_or_nothing
 
 
 def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[str, Any]:
@@ -37,9 +40,9 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
 
     Returns:
         Plain containers, numbers, text and the optimizer's own tensors, not copies, as `torch.save` takes them:
-        `version`; `optimizer`, its class and those it inherits from; `parameters`, name -> `shape`, `state`;
-        `groups`, each with `name`, `rules`, `parameters`, `settings` and what else stands in it, `run`; `others`,
-        state of no parameter.
+        `version`; `optimizer`, its class and those it inherits from; `parameters`, name -> `shape`, `state`, and the
+        parameter's `dtype` where some of its state has another; `groups`, each with `name`, `rules`, `parameters`,
+        `settings` and what else stands in it, `run`; `others`, state of no parameter.
 
     Raises:
         StateMismatchError: a parameter has no name.
@@ -62,21 +65,24 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
         for group, own in zip(packed["param_groups"], names, strict=True)
         for index, name in zip(group["params"], own, strict=True)
     }
+    states = {by_index[index]: state for index, state in packed["state"].items() if index in by_index}
     groups: list[dict[str, Any]] = []
     parameters: dict[str, dict[str, Any]] = {}
     for label, group, own in zip(labels(optimizer), optimizer.param_groups, names, strict=True):
         made = {"name": label.name, "rules": label.rules, "parameters": tuple(own)}
         groups.append({**made, "settings": settings(optimizer, group), "run": run_state(optimizer, group)})
         for name, parameter in zip(own, group["params"], strict=True):
-            parameters[name] = {"shape": tuple(parameter.shape), "state": {}}
-    others = {}
-    for key, state in packed["state"].items():
-        if key in by_index:
-            parameters[by_index[key]]["state"] = state
-        else:
-            others[key] = state
+            parameters[name] = _record(parameter, states.get(name, {}))
+    others = {key: state for key, state in packed["state"].items() if key not in by_index}
     kinds = class_names(optimizer)
     return {"version": VERSION, "optimizer": kinds, "parameters": parameters, "groups": groups, "others": others}
+
+
+def _record(parameter: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What is saved of a parameter."""
+    found = {"shape": tuple(parameter.shape), "state": state}
+    dtypes = {value.dtype for key, value in state.items() if isinstance(value, Tensor) and key != "step"}
+    return found if dtypes <= {parameter.dtype} else {**found, "dtype": str(parameter.dtype)}
 
 
 def load_named_state(
@@ -105,22 +111,25 @@ def load_named_state(
         What became of each parameter, and which settings differ.
 
     Raises:
-        StateMismatchError: the state is none, or the policies forbid what it comes to; nothing is changed then.
+        WrongModelError: nothing in the state has the name of anything here.
+        StateMismatchError: the state is none, or the policies forbid what it comes to. Nothing is changed then.
 
     Example:
         >>> import torch
         >>> net = torch.nn.ModuleDict({"body": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 1)})
         >>> saved = named_state(torch.optim.AdamW(net.named_parameters(), lr=0.1))
-        >>> groups = [{"params": net.head.named_parameters(), "lr": 1.0}, {"params": net.body.named_parameters()}]
-        >>> print(load_named_state(torch.optim.AdamW(groups, lr=0.1), saved))
+        >>> groups = [{"params": net["head"].parameters(), "lr": 1.0}, {"params": net["body"].parameters()}]
+        >>> print(load_named_state(torch.optim.AdamW(groups, lr=0.1), saved, net))
         State of 4 parameters taken over
         what            where      saved  current  used
         hyperparameter  lr/group0    0.1        1     1
     """
     optimizer = unwrapped(optimizer)
     policies = Policies(hyperparameters, missing, unexpected, rename)
-    found = match(optimizer, state, names_by_group(optimizer, model), policies)
-    found.apply(copy=True)
+    notice_all(optimizer)
+    found = match(optimizer, state, names_by_group(optimizer, model), policies, driven_paths(optimizer))
+    with all_or_nothing(optimizer):
+        found.apply(copy=True)
     return found.report
 
 
@@ -131,7 +140,7 @@ def names_by_group(optimizer: Optimizer, model: nn.Module | None) -> list[list[s
         StateMismatchError: one has none, or two have the same.
         ForeignParameterError: one is not the model's.
     """
-    found = _known_names(optimizer) if model is None else _names_in(optimizer, model)
+    found = _given_names(optimizer) if model is None else _model_names(optimizer, model)
     counts = Counter(name for own in found for name in own)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
@@ -139,7 +148,12 @@ def names_by_group(optimizer: Optimizer, model: nn.Module | None) -> list[list[s
     return found
 
 
-def _known_names(optimizer: Optimizer) -> list[list[str]]:
+def _model_names(optimizer: Optimizer, model: nn.Module) -> list[list[str]]:
+    by_tensor = {param.parameter: param.name for param in known(optimizer, model)}
+    return [[by_tensor[parameter] for parameter in group["params"]] for group in optimizer.param_groups]
+
+
+def _given_names(optimizer: Optimizer) -> list[list[str]]:
     found = []
     for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True):
         own = parameter_names(optimizer, group) or group.get("param_names", ())
@@ -150,13 +164,3 @@ def _known_names(optimizer: Optimizer) -> list[list[str]]:
             )
         found.append(list(own))
     return found
-
-
-def _names_in(optimizer: Optimizer, model: nn.Module) -> list[list[str]]:
-    by_tensor = {param.parameter: param.name for param in named(model)}
-    for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True):
-        for position, parameter in enumerate(group["params"]):
-            if parameter not in by_tensor:
-                place = f"group {label.name!r} (number {position}, shape {tuple(parameter.shape)})"
-                raise ForeignParameterError(place, list(by_tensor.values()))
-    return [[by_tensor[parameter] for parameter in group["params"]] for group in optimizer.param_groups]

@@ -60,8 +60,10 @@ class LoadReport:
     def table(self) -> Table:
         """A row for each kind of outcome, and one for each difference."""
         at = "" if self.step is None else f", at update {self.step:,}"
-        title = f"State of {len(self.moved):,} parameters taken over{at}"
-        return Table(("what", "where", "saved", "current", "used"), tuple(self._rows()), title)
+        count = len(self.moved)
+        title = f"State of {count:,} parameter{'s' * (count != 1)} taken over{at}"
+        rows = tuple(self._rows())
+        return Table(("what", "where", "saved", "current", "used") if rows else (), rows, title)
 
     def _rows(self) -> Iterator[tuple[str, str, str, str, str]]:
         for what, names in (("fresh", self.fresh), ("dropped", self.dropped), ("refitted", self.refitted)):

@@ -5,21 +5,52 @@ Knows lanes and the journal; changes nothing before all of it is known to fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from torch.optim import SGD, Optimizer
+
 from paramgroups import expressions
-from paramgroups.claims import lanes_for, read_back, written
+from paramgroups.claims import Assignments, lanes_for, read_back, separate, written
+from paramgroups.driver import _ATTACHED, Driver
 from paramgroups.errors import ExpressionError, StateMismatchError
 from paramgroups.inheritance import Past, continued, from_state
+from paramgroups.journal import Stretch
 from paramgroups.lanes import Lane
-from paramgroups.params import labels, parameter_names
+from paramgroups.params import labels, register
 from paramgroups.scheduler import Scheduler
 from paramgroups.schedules import Horizon
 from paramgroups.state.matching import Hyperparameters
 from paramgroups.state.report import Difference
 from paramgroups.tables import show
+
+Names = Sequence[Sequence[str]]
+"""Of an optimizer's parameters, group by group."""
+
+
+def attached(optimizer: Optimizer) -> list[Driver]:
+    """What drives the groups of `optimizer`: one for each scheduler."""
+    return [driver for ref in _ATTACHED.get(optimizer, []) if (driver := ref()) is not None]
+
+
+def driven_paths(optimizer: Optimizer, timed: Timed | None = None) -> list[set[str]]:
+    """For each group the hyperparameters that schedules have, `"betas[0]"` for one of a tuple.
+
+    Args:
+        optimizer: whose groups are meant.
+        timed: what one of its schedulers is to become.
+    """
+    lanes = [driver.lanes for driver in attached(optimizer) if timed is None or driver is not timed.scheduler._driver]
+    lanes += [] if timed is None else [timed.lanes]
+    return [{lane.path for own in lanes for lane in own[index]} for index in range(len(optimizer.param_groups))]
+
+
+def state_by_name(scheduler: Scheduler, names: Names) -> dict[str, Any]:
+    """A scheduler's state, its groups known by the names of their parameters, whoever gave these."""
+    state = scheduler.state_dict()
+    groups = [{**group, "parameters": list(own)} for group, own in zip(state["groups"], names, strict=True)]
+    return {**state, "groups": groups}
 
 
 @final
@@ -31,7 +62,7 @@ class Timed:
     step: int
     lanes: list[list[Lane]]
     pasts: list[Past | None]
-    assignments: Any
+    assignments: Assignments
     horizon: Horizon | None
     differences: tuple[Difference, ...]
 
@@ -39,56 +70,89 @@ class Timed:
         """Go there; every value follows."""
         driver = self.scheduler._driver
         driver.assignments = self.assignments
+        separate(driver.optimizer, self.lanes)
         driver.go_to(self.step, self.lanes, self.pasts)
         self.scheduler.horizon = self.horizon
 
 
 def match_scheduler(
-    scheduler: Scheduler, saved: Mapping[str, Any], renamed: Mapping[str, str], policy: Hyperparameters
+    scheduler: Scheduler, saved: Mapping[str, Any], names: Names, renamed: Mapping[str, str], policy: Hyperparameters
 ) -> Timed:
     """What a saved scheduler comes to in a live one: the position is the saved one, whatever the policy.
 
     Args:
         scheduler: the live one.
-        saved: what `Scheduler.state_dict` gave.
+        saved: what `state_by_name` gave.
+        names: of the optimizer's parameters.
         renamed: saved name of a parameter -> present name.
         policy: whose schedules, bases and horizon hold; the journal's entries come after either's bases.
 
     Raises:
         StateMismatchError: it does not fit.
         ClockError: the live one was detached.
+        ClaimError, GroupNameError, UnknownHyperparameterError: the saved schedules drive what they cannot here.
     """
     driver = scheduler._driver
     driver.check_attached()
-    driver.follow()
     saved = _renamed(saved, renamed)
-    former = saved.get("schedules", written(driver.assignments))
-    assignments = driver.assignments
-    if policy == "saved" and former != written(assignments):
-        try:
-            assignments = read_back(former)
-        except ExpressionError as error:
-            raise StateMismatchError(
-                f"The saved schedules cannot be put back: {error}",
-                "Keep those in your code: hyperparameters='current'.",
-            ) from error
     present = [{lane.path: lane.first.base for lane in own} for own in driver.lanes]
-    lanes = [
-        [lane.after(bases, ()) for lane in own]
-        for bases, own in zip(present, lanes_for(driver.optimizer, assignments), strict=True)
-    ]
-    step, pasts = from_state(saved, driver.optimizer, present if policy == "current" else None)
-    mine, theirs = scheduler.horizon, saved.get("horizon")
-    if policy == "saved" and "horizon" in saved:
-        horizon = None if theirs is None else expressions.read(theirs)
-    else:
-        horizon = continued(mine, pasts)
-    differences = [
-        *_differences(_by_key(former), _by_key(written(driver.assignments)), policy),
-        *_differences({"horizon": saved.get("horizon", repr(horizon))}, {"horizon": mine and repr(horizon)}, policy),
-        *_base_differences(scheduler, saved, present, policy),
-    ]
-    return Timed(scheduler, step, lanes, pasts, assignments, horizon, tuple(differences))
+    step, pasts = from_state(saved, _stand_in(driver.optimizer, names), present if policy == "current" else None)
+    own = written(driver.assignments)
+    former = saved.get("schedules", own)
+    differ = policy == "saved" and former != own
+    assignments = _read(former) if differ else driver.assignments
+    fresh = lanes_for(driver.optimizer, assignments)
+    driver._check_claims(fresh)
+    lanes = [[lane.after(bases, ()) for lane in own] for bases, own in zip(present, fresh, strict=True)]
+    mine = _horizon(scheduler, pasts, policy)
+    theirs = saved.get("horizon", mine and repr(mine))
+    horizon = mine if policy == "current" else theirs and expressions.read(theirs)
+    differences = (
+        *_differences(_by_key(former), _by_key(own), policy),
+        *_differences({"horizon": theirs}, {"horizon": mine and repr(mine)}, policy),
+        *_base_differences(driver.optimizer, names, saved, present, policy),
+    )
+    return Timed(scheduler, step, lanes, pasts, assignments, horizon, differences)
+
+
+def _stand_in(optimizer: Optimizer, names: Names) -> Optimizer:
+    """The same groups under these names, whatever names the optimizer itself knows."""
+    groups = [{"params": group["params"]} for group in optimizer.param_groups]
+    found = SGD(groups)
+    pairs = [pair for own, group in zip(names, groups, strict=True) for pair in zip(group["params"], own, strict=True)]
+    register(found, dict(pairs), [])
+    return found
+
+
+def _read(schedules: Any) -> Assignments:
+    """The schedules that were written.
+
+    Raises:
+        StateMismatchError: one cannot be read.
+    """
+    try:
+        return read_back(schedules)
+    except ExpressionError as error:
+        raise StateMismatchError(
+            f"The saved schedules cannot be put back: {error}",
+            "Keep those in your code: hyperparameters='current'.",
+        ) from error
+
+
+def _horizon(scheduler: Scheduler, pasts: list[Past | None], policy: Hyperparameters) -> Horizon | None:
+    """The horizon that the live scheduler was made with, and then made longer as the saved journal says.
+
+    Raises:
+        StateMismatchError: the journal makes another one longer, and the present one is to hold.
+    """
+    own = next((entry for entry in scheduler.journal if isinstance(entry, Stretch)), None)
+    first = scheduler.horizon if own is None else Horizon(own.old)
+    try:
+        return continued(first, pasts)
+    except StateMismatchError:
+        if policy == "current":
+            raise
+        return first
 
 
 def _renamed(saved: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
@@ -118,14 +182,16 @@ def _differences(saved: Mapping[str, Any], current: Mapping[str, Any], policy: H
 
 
 def _base_differences(
-    scheduler: Scheduler, saved: Mapping[str, Any], present: list[dict[str, float]], policy: Hyperparameters
+    optimizer: Optimizer,
+    names: Names,
+    saved: Mapping[str, Any],
+    present: list[dict[str, float]],
+    policy: Hyperparameters,
 ) -> Iterator[Difference]:
-    optimizer = scheduler.optimizer
     homes = {name: group["bases"] for group in saved["groups"] for name in group["parameters"] or ()}
-    for label, group, bases in zip(labels(optimizer), optimizer.param_groups, present, strict=True):
-        own = [homes[name] for name in parameter_names(optimizer, group) or () if name in homes]
+    for label, own, bases in zip(labels(optimizer), names, present, strict=True):
         for path, base in bases.items():
-            theirs = sorted({each[path] for each in own if path in each})
+            theirs = sorted({homes[name][path] for name in own if name in homes and path in homes[name]})
             if theirs and theirs != [base]:
                 one = ", ".join(map(show, theirs))
                 yield Difference(f"base of {path}/{label.name}", one, base, one if policy == "saved" else base)

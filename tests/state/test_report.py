@@ -1,0 +1,77 @@
+"""What a report says, and how it prints."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from rich.console import Console
+
+from paramgroups.state import LoadReport
+from paramgroups.state.report import Difference
+
+FULL = LoadReport(
+    moved=("a", "b"),
+    fresh=("c",),
+    dropped=tuple(f"old.{i}" for i in range(6)),
+    reshaped=(("d", (1, 2), (3,)), ("e", (), (1,))),
+    refitted=("f", "g"),
+    renamed=(("x", "a"), ("y", "b")),
+    hyperparameters=(Difference("lr/head", 0.1, 1e-3, 1e-3), Difference("initial_lr/head", 0.5, None, 0.5)),
+    schedules=(Difference("lr/*", "Linear(10)", "Cosine(20)", "Linear(10)"), Difference("horizon", None, "x", "x")),
+    step=12_345,
+)
+
+PRINTED = """\
+State of 2 parameters taken over, at update 12,345
+what            where                                  saved       current     used
+fresh           c
+dropped         old.0, old.1, old.2, old.3 and 2 more
+refitted        f, g
+reshaped        d                                      (1, 2)      (3,)        fresh
+reshaped        e                                      ()          (1,)        fresh
+renamed         x → a, y → b
+hyperparameter  lr/head                                0.1         0.001       0.001
+hyperparameter  initial_lr/head                        0.5         None        0.5
+schedule        lr/*                                   Linear(10)  Cosine(20)  Linear(10)
+schedule        horizon                                None        x           x"""
+
+
+def test_a_report_prints_as_a_table():
+    """A row for each kind of outcome, and one for each shape and difference; names are spelled out up to four."""
+    assert str(FULL) == PRINTED
+
+
+def test_where_nothing_differs_one_line_says_so():
+    """Without columns that would be empty."""
+    assert str(LoadReport(moved=("a",))) == "State of 1 parameter taken over"
+    assert str(LoadReport()) == "State of 0 parameters taken over"
+
+
+def test_a_terminal_gets_a_rich_table():
+    """The same rows."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(FULL, LoadReport())
+    text = console.export_text()
+    assert "old.0, old.1, old.2, old.3 and 2 more" in text
+    assert "State of 0 parameters taken over" in text
+
+
+@pytest.mark.parametrize("field", ["fresh", "dropped", "reshaped", "refitted"])
+def test_a_load_is_complete_where_all_that_was_saved_was_taken_and_nothing_else_is_here(field):
+    """Other settings and names do not count."""
+    assert not LoadReport(**{field: getattr(FULL, field)}).complete
+    assert LoadReport(moved=FULL.moved, renamed=FULL.renamed, hyperparameters=FULL.hyperparameters, step=1).complete
+
+
+def test_a_report_is_a_value():
+    """It compares, copies and pickles."""
+    assert copy.deepcopy(FULL) == pickle.loads(pickle.dumps(FULL)) == FULL != LoadReport()
+    assert Difference("lr", 1, 2, 2) == ("lr", 1, 2, 2)
+
+
+def test_numbers_are_written_as_people_write_them():
+    """Tensors, tuples and text, too."""
+    shown = LoadReport(hyperparameters=(Difference("a", torch.tensor(0.5), (0.9, 0.999), "0.1, 0.2"),))
+    assert str(shown).splitlines()[-1].split("  ")[-3:] == ["0.5", "(0.9, 0.999)", "0.1, 0.2"]
