@@ -12,7 +12,7 @@ from paramgroups.schedules import Plateau
 
 NAMES = ["a.weight", "a.bias", "b.weight", "b.bias", "c.weight"]
 LINE, PLATEAU = pg.Linear(40, end=0.25), pg.Linear(20, end=2.0) * Plateau(0.5, patience=0)
-SCHEDULES = {"lr": LINE, "weight_decay": PLATEAU}
+SCHEDULES: dict[str, Any] = {"lr": LINE, "weight_decay": PLATEAU}
 HORIZON = 40
 
 Lanes = dict[str, Lane]
@@ -60,7 +60,7 @@ class Reference:
         self.groups = [(label, [name for name in own if name not in names]) for label, own in self.groups]
         self.groups = [(label, own) for label, own in self.groups if own]
 
-    def values(self, name: str) -> dict[str, float]:
+    def values(self, name: str) -> dict[str, Any]:
         """What is due at the next update."""
         return {path: lane.value(self.step) for path, lane in self.lanes[name].items()} | {"eps": self.eps[name]}
 

@@ -264,6 +264,16 @@ def test_a_step_on_swapped_parameters_is_no_update():
     assert (scheduler.last_epoch, scheduler.journal) == (2, ())
 
 
+def test_new_state_in_new_groups_is_the_optimizers_own():
+    """After a regroup, whoever puts other state in place has not swapped the parameters."""
+    _, optimizer, scheduler = made()
+    optimizer.param_groups[:] = [{**group, "params": list(group["params"])} for group in optimizer.param_groups]
+    scheduler.step()
+    optimizer.state = type(optimizer.state)(dict)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
 def test_the_overflow_flag_is_read_once_a_step_and_only_where_there_is_one():
     """Reading it waits for the device: that is paid under a GradScaler alone."""
     asked = []

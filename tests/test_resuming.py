@@ -23,8 +23,8 @@ from torch import nn
 
 import paramgroups as pg
 from paramgroups import regroup
-from paramgroups.errors import StateMismatchError, UnequalGroupsError, WrongModelError
-from paramgroups.journal import Observe, Override, Rebase, Release, Reschedule, Restart, Stretch
+from paramgroups.errors import StateMismatchError, UndrivenError, UnequalGroupsError, WrongModelError
+from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch
 from references import HORIZON, NAMES, SCHEDULES, Reference, model
 from states import plain
 
@@ -56,7 +56,10 @@ def started(case: str, seed: int) -> tuple[nn.Module, Any, pg.Scheduler]:
         pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="rest"), pg.Rule("4.*", lr=pg.Times(3)), lr=0.01
     )
     optimizer = plan.build(net, kind, weight_decay=0.1, **options)
-    schedules = {"lr": pg.Warmup("10%").then(pg.Cosine("rest")), "weight_decay": pg.Linear("100%", end=2.0)}
+    schedules: dict[str, Any] = {
+        "lr": pg.Warmup("10%").then(pg.Cosine("rest")),
+        "weight_decay": pg.Linear("100%", end=2.0),
+    }
     moving = {"*": {path: pg.Linear("50%", start=0.5, end=1.0)}}
     return net, optimizer, pg.Scheduler(optimizer, moving, horizon=pg.Horizon(steps=LENGTH), **schedules)
 
@@ -202,40 +205,46 @@ class Run(RuleBasedStateMachine):
         """Anything that a scheduler can be told."""
         kinds = ["override", "scale", "release", "rebase", "restart", "reschedule", "observe", "lengthen"]
         kind = data.draw(st.sampled_from(kinds))
-        label, own = self.a_group(data)
+        label, _ = self.a_group(data)
         now, scheduler = self.reference.step, self.scheduler
-        names = self.held() if kind in {"observe", "lengthen"} else own
+        entries: list[Entry] = []
+        found = pg.view(self.optimizer)[label].parameter_names  # of all groups that came from one of this name
+        names = self.held() if kind in {"observe", "lengthen"} else found
         lanes = self.lanes_in(names, path)
         match kind:
             case "override":
                 scheduler.override(label, steps=3, **{path: value})
-                entries = [Override(**lane.at(now), value=value, until=now + 3) for lane in lanes]
+                entries += [Override(**lane.at(now), value=value, until=now + 3) for lane in lanes]
             case "scale":
                 scheduler.override(label, scale={path: value})
-                entries = [Override(**lane.at(now), scale=value) for lane in lanes]
+                entries += [Override(**lane.at(now), scale=value) for lane in lanes]
             case "release":
                 scheduler.release(label, path)
-                entries = [Release(**lane.at(now)) for lane in lanes]
+                entries += [Release(**lane.at(now)) for lane in lanes]
             case "rebase":
                 scheduler.rebase(label, **{path: value})
-                entries = [Rebase(**lane.at(now), old=lane.last.base, new=value) for lane in lanes]
+                entries += [Rebase(**lane.at(now), old=lane.last.base, new=value) for lane in lanes]
             case "restart":
                 scheduler.restart(label, path)
-                entries = [Restart(**lane.at(now)) for lane in lanes]
+                entries += [Restart(**lane.at(now)) for lane in lanes]
             case "reschedule":
-                tail = pg.Linear(5, end=value)
-                scheduler.reschedule(label, **{path: tail})
-                entries = [Reschedule(**lane.at(now), schedule=repr(tail), base=lane.scheduled(now)) for lane in lanes]
+                tail: dict[str, Any] = {path: pg.Linear(5, end=value)}
+                scheduler.reschedule(label, **tail)
+                entries += [
+                    Reschedule(**lane.at(now), schedule=repr(tail[path]), base=lane.scheduled(now)) for lane in lanes
+                ]
             case "observe":
-                scheduler.observe(value)
                 lanes = self.lanes_in(names, "weight_decay")
                 lanes = [lane for lane in lanes if lane.last.schedule.driven_by_metric]
-                entries = [Observe(**lane.at(now), metric=value) for lane in lanes]
+                with contextlib.nullcontext() if lanes else pytest.raises(UndrivenError):
+                    scheduler.observe(value)
+                entries += [Observe(**lane.at(now), metric=value) for lane in lanes]
             case _:
-                old, new = scheduler.horizon.steps, scheduler.horizon.steps + 5
+                old = scheduler.horizon.steps if scheduler.horizon else 0
+                new = old + 5
                 scheduler.reschedule(horizon=pg.Horizon(steps=new))
                 lanes = [lane for name in names for lane in self.reference.lanes[name].values()]
-                entries = [Stretch(**lane.at(now), old=old, new=new) for lane in lanes]
+                entries += [Stretch(**lane.at(now), old=old, new=new) for lane in lanes]
         for lane, entry in zip(lanes, entries, strict=True):
             lane.add(entry)
 
@@ -263,7 +272,7 @@ class Run(RuleBasedStateMachine):
         chosen = data.draw(st.lists(st.sampled_from(groups), min_size=1, max_size=3, unique_by=lambda own: own[0]))
         values = {"lr": value, "weight_decay": value, "eps": 1e-6} if given else {}
         with self.refused_only_if_unlike([own[0] for _, own in chosen]):
-            regroup.merge(self.optimizer, *(label for label, _ in chosen), **values)
+            regroup.merge(self.optimizer, *map(groups.index, chosen), **values)
             names = [name for _, own in chosen for name in own]
             self.reference.follows(names[len(chosen[0][1]) :], names[0])
             self.reference.groups = [
@@ -381,7 +390,7 @@ class Run(RuleBasedStateMachine):
         """Weights, state, and what is due at the next update, to the bit; in the groups that were asked for."""
         values = self.scheduler.values()
         groups = self.optimizer.param_groups
-        names = {parameter: name for name, parameter in self.net.named_parameters()}
+        names: dict[torch.Tensor, str] = {parameter: name for name, parameter in self.net.named_parameters()}
         assert [
             (group["name"], [names[parameter] for parameter in group["params"]]) for group in groups
         ] == self.reference.groups

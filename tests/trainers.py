@@ -433,7 +433,7 @@ def wrapped_by_hand(rig: Rig, *, late: bool = False) -> Iterator[None]:
 # --- the table ------------------------------------------------------------------------------------
 
 TENSOR_LR = Situation(compiled, optimizer=AdamW, schedules=ONLY_LR, plan=pg.Plan(*PLAN.rules, lr=torch.tensor(0.01)))
-LAPS = {
+LAPS: Mapping[str, Laps] = {
     "plain": plain,
     "GradScaler": scaled,
     "load_state_dict": reloaded,

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.claims import lanes_for
-from paramgroups.driver import _ATTACHED, Driver, notice_all, rewrite_all
+from paramgroups.driver import Driver, attached, notice_all, rewrite_all
 from paramgroups.errors import DuplicateNameError, GroupNameError, RegroupError, UnequalGroupsError
 from paramgroups.hyperparameters import RESERVED, own_copy
 from paramgroups.inheritance import past_of
@@ -95,7 +95,7 @@ def arrange(
         names = names | {param.parameter: param.name for param in params}
     with _all_or_nothing(optimizer):
         _put_in_place(optimizer, targets, names, model_of(optimizer) if model is None else model)
-        for driver in _attached(optimizer):
+        for driver in attached(optimizer):
             _plan_bases(driver, targets)
         for index, each in enumerate(targets):
             for key, value in each.written.items():
@@ -121,7 +121,7 @@ def _put_in_place(
         group["params"] = own
     optimizer.param_groups[:] = groups
     register(optimizer, names, [(each.params, each.label) for each in targets], model)
-    for driver in _attached(optimizer):
+    for driver in attached(optimizer):
         _keep_schedules(driver, targets)
     notice_all(optimizer)
     for group, each in zip(groups, targets, strict=True):
@@ -159,7 +159,7 @@ def _all_or_nothing(optimizer: Optimizer) -> Iterator[None]:
     """Put back groups, names and what schedulers know of them, where not all succeeds."""
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     table = copy.copy(names_of(optimizer))
-    put_back = [_position(driver) for driver in _attached(optimizer)]
+    put_back = [_position(driver) for driver in attached(optimizer)]
     try:
         yield
     except BaseException:
@@ -323,7 +323,7 @@ def _check_alike(optimizer: Optimizer, target: Target, way_out: str) -> None:
 def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:
     """All that holds for a group: each value, and of what is driven the base, the schedule and what overrides it."""
     facts = {key: _plain(value) for key, value in optimizer.param_groups[index].items() if key not in RESERVED}
-    for driver in _attached(optimizer):
+    for driver in attached(optimizer):
         lanes = driver.lanes[index]
         in_force = past_of("", lanes).in_force(driver.clock.step)
         for lane in lanes:
@@ -339,8 +339,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Tensor):
         return value.tolist()
     return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value
-
-
-def _attached(optimizer: Optimizer) -> list[Driver]:
-    """What drives the optimizer's groups."""
-    return [driver for ref in _ATTACHED.get(optimizer, []) if (driver := ref()) is not None]

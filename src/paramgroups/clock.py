@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, final
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -56,13 +57,12 @@ class Clock:
         self._pending = False
         self._before = before
         self._after = after
-        self._loaded = loaded
-        self._optimizer_has(optimizer)
+        self.recognise(optimizer)
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_pre_hook(_uncompiled(self._stepping)),
             optimizer.register_step_post_hook(_uncompiled(self._stepped)),
             optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
-            optimizer.register_load_state_dict_post_hook(self._load),
+            optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
         ]
 
     def checked(self) -> None:
@@ -94,12 +94,9 @@ class Clock:
         self._handles.clear()
         self.stopped = True
 
-    def _load(self, optimizer: Optimizer) -> None:
-        self._optimizer_has(optimizer)
-        self._loaded()
-
-    def _optimizer_has(self, optimizer: Optimizer) -> None:
-        self._state, self._members = optimizer.state, optimizer.param_groups[0]["params"]
+    def recognise(self, optimizer: Optimizer) -> None:
+        """Take the state and the parameters that are there now for the optimizer's own."""
+        self._state, self._parameter = optimizer.state, _first(optimizer)
 
     def _stepping(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._pending = False
@@ -118,13 +115,17 @@ class Clock:
 
     def _swapped(self, optimizer: Optimizer) -> bool:
         """Whether another state has other parameters, as `torch.optim.swap_in_optimizer_params_and_state` has it."""
-        return optimizer.param_groups[0]["params"] is not self._members
+        return _first(optimizer) is not self._parameter
 
 
 def _uncompiled(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[..., None]:
     """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
     disable: Callable[[Callable[..., None]], Callable[..., None]] = torch.compiler.disable
     return disable(hook)
+
+
+def _first(optimizer: Optimizer) -> Tensor | None:
+    return next((parameter for group in optimizer.param_groups for parameter in group["params"]), None)
 
 
 def _processes() -> int:

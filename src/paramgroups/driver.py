@@ -219,6 +219,7 @@ class Driver:
 
     def rewrite(self) -> None:
         """Put what the present step is due into the groups, whatever stands there."""
+        self.clock.recognise(self.optimizer)
         self._list = self.optimizer.param_groups
         self._members = [list(group["params"]) for group in self._list]
         self._names = [label.name for label in labels(self.optimizer)]
@@ -237,7 +238,7 @@ class Driver:
     def _check_claims(self, lanes: list[list[Lane]]) -> None:
         """Nothing of this may be driven by another scheduler."""
         wanted = _driven(self.optimizer.param_groups, lanes)
-        for other in filter(None, (ref() for ref in _ATTACHED.get(self.optimizer, []))):
+        for other in attached(self.optimizer):
             for key in wanted.keys() & _driven(other._groups, other.lanes).keys() if other is not self else ():
                 way_out = (
                     "Two would overwrite each other: leave this out, or let that one go first, its detach(). "
@@ -343,29 +344,25 @@ class Driver:
         del self.optimizer
 
 
+def attached(optimizer: Optimizer) -> list[Driver]:
+    """What drives the groups of `optimizer`, one for each scheduler."""
+    return [driver for ref in _ATTACHED.get(optimizer, []) if (driver := ref()) is not None]
+
+
 def notice_all(optimizer: Optimizer) -> None:
     """Let every scheduler that is attached take in edits, and follow the groups as they are now.
 
     Raises:
         SchedulerError: one cannot; it stands where it stood.
     """
-    for driver in filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]):
+    for driver in attached(optimizer):
         driver.notice()
 
 
 def rewrite_all(optimizer: Optimizer) -> None:
     """Let every scheduler that is attached put what is due into the groups, whatever was loaded there."""
-    for driver in filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]):
+    for driver in attached(optimizer):
         driver.rewrite()
-
-
-def driven_names(optimizer: Optimizer) -> list[set[str]]:
-    """For each group the hyperparameters that schedulers drive, or an entry of."""
-    attached = list(filter(None, [ref() for ref in _ATTACHED.get(optimizer, [])]))
-    lanes = [
-        [lane for driver in attached for lane in driver.lanes[index]] for index in range(len(optimizer.param_groups))
-    ]
-    return [{split(lane.path)[0] for lane in own} for own in lanes]
 
 
 def _driven(groups: Iterable[Mapping[str, Any]], lanes: Iterable[Iterable[Lane]]) -> dict[tuple[int, str], Lane]:

@@ -129,7 +129,7 @@ def named(model: nn.Module) -> tuple[Param, ...]:
     owners: dict[str, tuple[str, Tensor]] = {}
     for path, module in modules.items():
         prefix = f"{clean[path]}." if clean[path] else ""
-        taken_from = _PARAMETRIZED.fullmatch(path)
+        taken_from = _PARAMETRIZED.fullmatch(path) if "parametrizations." in path else None
         for attribute, parameter in module._parameters.items():
             if parameter is None:
                 continue

@@ -35,6 +35,7 @@ Select: TypeAlias = Selector | str
 """A selector, or a glob over whole dotted parameter names."""
 
 
+@_collector_paused()
 def split(
     optimizer: Optimizer, select: Select, *, name: str, model: nn.Module | None = None, **hyperparameters: Any
 ) -> None:
@@ -115,6 +116,7 @@ def merge(optimizer: Optimizer, *groups: str | int, name: str | None = None, **h
     arrange(optimizer, kept, way_out="Give what is to hold: merge(..., lr=...).")
 
 
+@_collector_paused()
 def move(optimizer: Optimizer, select: Select, to: str | int, *, model: nn.Module | None = None) -> None:
     """Put the selected parameters into another group, whose hyperparameters and schedules they take.
 
@@ -179,6 +181,7 @@ def rename(optimizer: Optimizer, old: str | int | Mapping[str, str], new: str | 
     arrange(optimizer, targets)
 
 
+@_collector_paused()
 def add(
     optimizer: Optimizer,
     what: Select | Iterable[Tensor],
@@ -232,6 +235,7 @@ def add(
     arrange(optimizer, [*targets, new], model=model, params=params)
 
 
+@_collector_paused()
 def remove(optimizer: Optimizer, select: Select, *, model: nn.Module | None = None) -> None:
     """Take the selected parameters out of the optimizer, and drop its state for them.
 
@@ -266,6 +270,7 @@ def remove(optimizer: Optimizer, select: Select, *, model: nn.Module | None = No
     arrange(optimizer, targets, model=model, params=params)
 
 
+@_collector_paused()
 def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
     """Turn the groups of `optimizer` into those of `plan`; see `Plan.apply`."""
     optimizer = unwrapped(optimizer)
@@ -290,9 +295,8 @@ def _selected(
     optimizer: Optimizer, select: Select, model: nn.Module | None
 ) -> tuple[Sequence[Param], dict[int, Param]]:
     """The parameters of `optimizer`, and those of them that are selected, by identity."""
-    with _collector_paused():
-        params = known(optimizer, model)
-        return params, {id(param.parameter): param for param in _matching(selector(select), params)}
+    params = known(optimizer, model)
+    return params, {id(param.parameter): param for param in _matching(selector(select), params)}
 
 
 def _matching(select: Selector, params: Sequence[Param]) -> list[Param]:

@@ -75,6 +75,14 @@ CASES = {
         ),
     ),
     "a state": (errors.StateMismatchError("It has 2 groups.", "Load the other."), "It has 2 groups.\nLoad the other."),
+    "another model": (
+        errors.WrongModelError(["body.weight"], ["stem.weight", "head.weight"]),
+        (
+            "This is another model's state: nothing in it has the name of a parameter here. It holds 'body.weight'; "
+            "here are 'stem.weight', 'head.weight'.\n"
+            "If these are the same under other names, say so: rename={'old': 'new'}, for parameters or whole modules."
+        ),
+    ),
     "an expression": (
         errors.ExpressionError("Warmpu(3)", "'Warmpu' means nothing here", 1, "Did you mean Warmup?"),
         "'Warmpu(3)' cannot be read (column 1): 'Warmpu' means nothing here.\nDid you mean Warmup?",

@@ -13,7 +13,7 @@ from torch.optim import SGD, Optimizer
 
 from paramgroups import expressions
 from paramgroups.claims import Assignments, lanes_for, read_back, separate, written
-from paramgroups.driver import _ATTACHED, Driver
+from paramgroups.driver import attached
 from paramgroups.errors import ExpressionError, StateMismatchError
 from paramgroups.inheritance import Past, continued, from_state
 from paramgroups.journal import Stretch
@@ -27,11 +27,6 @@ from paramgroups.tables import show
 
 Names = Sequence[Sequence[str]]
 """Of an optimizer's parameters, group by group."""
-
-
-def attached(optimizer: Optimizer) -> list[Driver]:
-    """What drives the groups of `optimizer`: one for each scheduler."""
-    return [driver for ref in _ATTACHED.get(optimizer, []) if (driver := ref()) is not None]
 
 
 def driven_paths(optimizer: Optimizer, timed: Timed | None = None) -> list[set[str]]:

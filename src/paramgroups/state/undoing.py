@@ -11,10 +11,9 @@ from contextlib import ExitStack, contextmanager
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.driver import Driver
+from paramgroups.driver import Driver, attached
 from paramgroups.scheduler import Scheduler
 from paramgroups.state.settling import tensors_in
-from paramgroups.state.timing import attached
 
 
 @contextmanager
@@ -52,7 +51,7 @@ def _of_driver(driver: Driver) -> Callable[[], None]:
     def put_back() -> None:
         driver.assignments, driver.lanes, driver.journal = assignments, lanes, journal
         driver.clock.step = step
-        driver.clock._load(driver.optimizer)  # as any load ends: it knows the state and the groups that are there now
+        driver.rewrite()  # as any load ends: it knows the state and the groups that are there now
 
     return put_back
 
