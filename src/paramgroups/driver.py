@@ -90,8 +90,9 @@ class Driver:
 
     def detach(self, *, restore: bool) -> None:
         """Stop driving, and give up every claim; with `restore`, put back the bases."""
-        if self.clock.stopped:
+        if self.clock.stopped and not restore:
             return
+        self.check_attached()
         self.notice()
         self.clock.stop()
         for group, own in zip(self.optimizer.param_groups, self.lanes, strict=True) if restore else ():

@@ -151,15 +151,7 @@ def from_state(
         StateMismatchError: it is no state of ours, or does not fit the optimizer.
     """
     step, saved = _checked(state)
-    entries = [from_json(entry) for entry in state["journal"]]
-    pasts = [
-        Past(
-            group["name"],
-            {path: float(base) for path, base in group["bases"].items()},
-            tuple(entry for entry in entries if entry.group == group["name"]),
-        )
-        for group in saved
-    ]
+    pasts = saved_pasts(state)
     names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
     homes = {name: index for index, group in enumerate(saved) for name in group["parameters"] or ()}
     found = inherit(pasts, [own or () for own in names], homes, step, bases)
@@ -171,6 +163,19 @@ def from_state(
     for index, source in zip(nameless, former, strict=True):
         found[index] = pasts[source] if bases is None else replace(pasts[source], bases=bases[index])
     return step, found
+
+
+def saved_pasts(state: Mapping[str, Any]) -> list[Past]:
+    """The past of each group in a saved state."""
+    entries = [from_json(entry) for entry in state["journal"]]
+    return [
+        Past(
+            group["name"],
+            {path: float(base) for path, base in group["bases"].items()},
+            tuple(entry for entry in entries if entry.group == group["name"]),
+        )
+        for group in state["groups"]
+    ]
 
 
 def check_sizes(sizes: Sequence[int], groups: Iterable[Mapping[str, Any]]) -> None:

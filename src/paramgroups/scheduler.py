@@ -233,6 +233,8 @@ class Scheduler(LRScheduler):
                 f"override(steps={steps!r}, until={until!r}) at step {now} does not say when it ends.\n"
                 "Give one of them, a whole number: steps > 0, or a later update."
             )
+        if scale is not None and not isinstance(scale, Mapping):
+            raise TypeError(f"scale={scale!r} does not say of what.\nName it: scale={{'lr': {scale!r}}}.")
         scales = scale or {}
         if not values.keys() ^ scales.keys() or values.keys() & scales.keys():
             raise ValueError(
@@ -334,6 +336,9 @@ class Scheduler(LRScheduler):
         if horizon is None and not schedules:
             raise ValueError("reschedule() changes nothing.\nGive a new horizon=, or schedules: lr=Linear(1000).")
         _check_horizon(horizon)
+        for path, given in schedules.items():
+            if not isinstance(given, Schedule):
+                raise TypeError(f"{path} is given {given!r}, which is no schedule.\nWrite a shape: Linear(1000).")
         now = self.last_epoch
         total = horizon or self.horizon
         left = None if total is None else Horizon(steps=max(total.steps - now, 1))

@@ -109,7 +109,9 @@ def test_what_a_file_lacks_is_explained(tmp_path, text, column, message):
     assert message.format(path=path) in str(caught.value)
 
 
-@pytest.mark.parametrize("numbers", [[], 0.5, "12", [1.0, math.nan], [1.0, None], [True], [[1.0]], None], ids=repr)
+@pytest.mark.parametrize(
+    "numbers", [[], 0.5, "12", [1.0, math.nan], [1.0, None], [True], [[1.0]], {0: 1.0}, None], ids=repr
+)
 def test_numbers_are_finite_and_at_least_one(numbers):
     """Levels of two kinds are a `Piecewise`."""
     with pytest.raises(ScheduleArgumentError) as caught:

@@ -267,8 +267,33 @@ def test_a_frozen_parameters_weights_come_though_its_state_is_dropped(path, save
     net.norm.requires_grad_(False)
     optimizer = optim.AdamW([p for p in net.parameters() if p.requires_grad])
     report = pg.load(path, optimizer, model=net)
-    assert (report.moved, report.dropped) == (("body.weight", "body.bias"), ("norm.weight", "norm.bias"))
+    assert report.moved == ("body.weight", "body.bias")
+    assert report.dropped == ("norm.weight", "norm.bias", "the scheduler, not asked for")
     assert torch.equal(net.norm.weight, saved[0].norm.weight)
+
+
+def test_what_a_file_holds_and_nobody_asks_for_is_told(path, saved):
+    """Weights and position that stay behind are no complete load, and can be forbidden."""
+    net, optimizer, scheduler = run(Net(seed=1))
+    report = pg.load(path, optimizer, scheduler)
+    assert (report.dropped, report.complete) == (("the model, not asked for",), False)
+    with pytest.raises(StateMismatchError, match="the model, not asked for"):
+        pg.load(path, optimizer, scheduler, unexpected="error")
+    assert pg.load(path, optimizer, scheduler, net, unexpected="error").complete
+
+
+def test_what_leads_nowhere_is_no_new_name(path, saved):
+    """A mistyped target of a rename is told, as a mistyped source is."""
+    net, optimizer, scheduler = run(Net(seed=1))
+    with pytest.raises(StateMismatchError, match=r"rename leads to 'bdy.weight'.*which nothing here is called"):
+        pg.load(path, optimizer, scheduler, net, rename={"body": "bdy"})
+
+
+def test_a_model_in_the_schedulers_place_is_explained(path, saved):
+    """The order of the parts is easily mistaken."""
+    net, optimizer, _ = run(Net(seed=1))
+    with pytest.raises(TypeError, match="First optimizer, then scheduler, then model"):
+        pg.save(path, optimizer, net)
 
 
 def test_weights_are_copied_into_the_parameters_that_are_there(path, saved):

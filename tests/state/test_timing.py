@@ -80,7 +80,7 @@ def test_the_position_is_the_saved_one_and_the_rest_what_is_set_now(path):
     assert report.schedules == (
         ("lr/*", "Linear(10, end=0.5)", "Linear(20)", "Linear(20)"),
         ("horizon", "Horizon(steps=30)", "Horizon(steps=40)", "Horizon(steps=40)"),
-        ("base of lr/body", "0.1", 0.4, 0.4),
+        ("base of lr/body", 0.1, 0.4, 0.4),
     )
 
 
@@ -91,7 +91,7 @@ def test_the_saved_schedules_bases_and_horizon_come_where_they_are_asked_for(pat
     report = pg.load(path, optimizer, scheduler, net, hyperparameters="saved")
     assert scheduler.state_dict() == former.state_dict()
     assert (scheduler.horizon, lrs_of(optimizer)) == (pg.Horizon(steps=30), lrs_of(former.optimizer))
-    assert [each.used for each in report.schedules] == ["Linear(10, end=0.5)", "Horizon(steps=30)", "0.1"]
+    assert [each.used for each in report.schedules] == ["Linear(10, end=0.5)", "Horizon(steps=30)", 0.1]
     optimizer.add_param_group({"params": [torch.zeros(1)], "lr": 1.0})
     assert scheduler.values()["lr/group2"] == pytest.approx(0.8)  # new groups are driven by what holds now
 
@@ -159,6 +159,17 @@ def test_what_is_driven_from_now_on_gets_tensors_of_its_own(path):
     assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.1, 0.1])
     step(optimizer)
     assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.1, 0.2 * 3 / 8])
+
+
+def test_a_base_that_was_changed_since_holds_and_is_shown(path):
+    """The journal comes from the file: what is set in the code is not what holds."""
+    net, optimizer, scheduler = run(horizon=pg.Horizon(steps=10))
+    scheduler.rebase("head", lr=0.7)
+    pg.save(path, optimizer, scheduler, net)
+    net, optimizer, scheduler = run({"body": 0.1, "head": 0.5}, horizon=pg.Horizon(steps=10))
+    report = pg.load(path, optimizer, scheduler, net)
+    assert report.schedules == (("base of lr/head", 0.7, 0.5, 0.7),)
+    assert scheduler.base_lrs == [0.1, 0.7]
 
 
 # --- whose past is whose --------------------------------------------------------------------------------------------

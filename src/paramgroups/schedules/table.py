@@ -6,7 +6,7 @@ Knows the numbers, and the file that they may come from; knows no formula.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -125,7 +125,8 @@ class Table(Schedule):
 
 def _as_numbers(given: object) -> tuple[float, ...]:
     """`given` one by one as floats, or the error that says that it is no list of numbers."""
-    rows = [finite(number) for number in given] if isinstance(given, Iterable) and not isinstance(given, str) else []
+    items = () if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable) else given
+    rows = [finite(number) for number in items]
     numbers = tuple(number for number in rows if number is not None)
     if not numbers or len(numbers) < len(rows):
         raise ScheduleArgumentError("numbers", given, "Table", "finite numbers, at least one")

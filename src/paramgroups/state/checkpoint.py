@@ -91,6 +91,10 @@ def _driving(optimizer: Optimizer, scheduler: object) -> Scheduler | None:
         if found is not None and found.optimizer is not optimizer:
             raise StateMismatchError("The scheduler drives another optimizer.", "Give the one it was made for.")
         return found
+    if isinstance(scheduler, nn.Module):
+        raise TypeError(
+            f"{described(scheduler)} is given for a Scheduler.\nFirst optimizer, then scheduler, then model: model=..."
+        )
     raise TypeError(
         f"{described(scheduler)} is given for a paramgroups Scheduler.\n"
         "What another one's state_dict() gives can be saved beside: extra={'scheduler': scheduler.state_dict()}."
@@ -153,7 +157,10 @@ def load(
     theirs = content["scheduler"]
     timed = None if driving is None else match_scheduler(driving, theirs, names, renamed, hyperparameters)
     state = match(optimizer, content["optimizer"], names, policies, driven_paths(optimizer, timed))
-    entries, report = _match_model(model, content["model"], renamed, policies, state.report)
+    left = [part for part, mine in (("scheduler", driving), ("model", model)) if mine is None and content[part]]
+    report = replace(state.report, dropped=(*state.report.dropped, *(f"the {part}, not asked for" for part in left)))
+    entries, report = _match_model(model, content["model"], renamed, report)
+    policies.check(report)
     with all_or_nothing(optimizer, driving, model, entries):
         if timed is not None:
             timed.apply()
@@ -191,7 +198,6 @@ def _match_model(
     model: nn.Module | None,
     saved: Mapping[str, Any] | None,
     renamed: Mapping[str, str],
-    policies: Policies,
     report: LoadReport,
 ) -> tuple[dict[str, Any], LoadReport]:
     """What of a saved model is put into this one, by its own keys, and the report with what is not."""
@@ -213,11 +219,9 @@ def _match_model(
         else:
             found[key] = value
     dropped = [old for name, (old, _) in by_name.items() if name not in here]
-    whole = replace(
+    return found, replace(
         report,
         fresh=tuple(dict.fromkeys((*report.fresh, *fresh))),
         dropped=tuple(dict.fromkeys((*report.dropped, *dropped))),
         reshaped=tuple(dict.fromkeys((*report.reshaped, *reshaped))),
     )
-    policies.check(whole)
-    return found, whole

@@ -45,7 +45,7 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any], keep: int | 
         FileAccessError: the system refuses, or the disk is full.
     """
     target = Path(os.path.realpath(path))
-    if keep is not None and keep < 1:
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
         remedy = "Give keep=1, for the newest file alone, or more."
         raise UnsavableError(str(target), f"cannot be kept {keep!r} times", remedy)
     with _explained(target, "written"), _temporary(target) as file:

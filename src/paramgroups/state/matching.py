@@ -148,7 +148,7 @@ def match(
     differences: list[Difference] = []
     answers: Answers = {}
     index = 0
-    formers = {id(home): Fitting(optimizer, home["settings"], answers) for home in homes.values()} if same else {}
+    formers = {id(group): Fitting(optimizer, group["settings"], answers) for group in saved["groups"] if same}
     for label, group, own, paths in zip(labels(optimizer), optimizer.param_groups, names, driven, strict=True):
         origins = {id(home): home for name in own for home in [homes.get(sources.get(name, ""))] if home is not None}
         kept = Fitting(optimizer, group, answers).own if any(each["run"] for each in origins.values()) else None
@@ -183,10 +183,16 @@ def check_model(renamed: Mapping[str, str], names: Iterable[Iterable[str]]) -> N
 
     Raises:
         WrongModelError: none is.
+        StateMismatchError: something was renamed, and to nothing that is.
     """
     here = {name for own in names for name in own}
     if renamed and here.isdisjoint(renamed.values()):
         raise WrongModelError(list(renamed), sorted(here))
+    changed = [new for old, new in renamed.items() if new != old]
+    if changed and here.isdisjoint(changed):
+        raise StateMismatchError(
+            f"rename leads to {listing(changed)}, which nothing here is called.", did_you_mean(changed[0], sorted(here))
+        )
 
 
 def _are_one_by_one(

@@ -5,7 +5,7 @@ Knows lanes and the journal; changes nothing before all of it is known to fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,7 +15,7 @@ from paramgroups import expressions
 from paramgroups.claims import Assignments, lanes_for, read_back, separate, written
 from paramgroups.driver import attached
 from paramgroups.errors import ExpressionError, StateMismatchError
-from paramgroups.inheritance import Past, continued, from_state
+from paramgroups.inheritance import Past, continued, from_state, saved_pasts
 from paramgroups.journal import Stretch
 from paramgroups.lanes import Lane
 from paramgroups.params import labels, register
@@ -105,7 +105,7 @@ def match_scheduler(
     differences = (
         *_differences(_by_key(former), _by_key(own), policy),
         *_differences({"horizon": theirs}, {"horizon": mine and repr(mine)}, policy),
-        *_base_differences(driver.optimizer, names, saved, present, policy),
+        *_base_differences(driver.optimizer, names, saved, present, pasts),
     )
     return Timed(scheduler, step, lanes, pasts, assignments, horizon, differences)
 
@@ -181,12 +181,17 @@ def _base_differences(
     names: Names,
     saved: Mapping[str, Any],
     present: list[dict[str, float]],
-    policy: Hyperparameters,
+    pasts: Iterable[Past | None],
 ) -> Iterator[Difference]:
-    homes = {name: group["bases"] for group in saved["groups"] for name in group["parameters"] or ()}
-    for label, own, bases in zip(labels(optimizer), names, present, strict=True):
+    """Of each base set otherwise what it was in the end, what it is set to, and what holds after the journal."""
+    step = saved["step"]
+    groups = zip(saved["groups"], saved_pasts(saved), strict=True)
+    homes = {name: past for group, past in groups for name in group["parameters"] or ()}
+    for label, own, bases, past in zip(labels(optimizer), names, present, pasts, strict=True):
+        sources = list({id(homes[name]): homes[name] for name in own if name in homes}.values())
         for path, base in bases.items():
-            theirs = sorted({homes[name][path] for name in own if name in homes and path in homes[name]})
-            if theirs and theirs != [base]:
-                one = ", ".join(map(show, theirs))
-                yield Difference(f"base of {path}/{label.name}", one, base, one if policy == "saved" else base)
+            if any(source.bases.get(path, base) != base for source in sources):
+                theirs = sorted({source.in_force(step)[path][0] for source in sources if path in source.bases})
+                one = theirs[0] if len(theirs) == 1 else ", ".join(map(show, theirs))
+                used = base if past is None else past.in_force(step)[path][0]
+                yield Difference(f"base of {path}/{label.name}", one, base, used)
