@@ -68,6 +68,7 @@ UNMIRRORED = {
     "test_examples",
     "test_laws",
     "test_package",
+    "test_resuming",
     "test_trainers",
 }
 MOST_LINES = 500
