@@ -138,7 +138,7 @@ def _overflowed(optimizer: Optimizer) -> bool:
 
     The flag is there only under a GradScaler; reading it waits for the device, once a step.
     """
-    flag = getattr(optimizer, "found_inf", None)
+    flag = optimizer.__dict__.get("found_inf")
     return flag is not None and bool(flag)
 
 

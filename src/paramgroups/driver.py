@@ -250,9 +250,10 @@ class Driver:
 
     def _before(self) -> None:
         """Before an update: nobody else drives, and nothing was missed; a part of the groups is an engine's affair."""
-        check_unpatched(self.optimizer, adopt=self._adopted)
+        if "step" in self.optimizer.__dict__:  # somebody put another in its place
+            self.check_alone()
         if self.clock.kind == "optimizer" or not self._is_part():
-            self.notice()
+            self._look(self.follow(), self.clock.step)
 
     def follow(self) -> Groups:
         """Regroup where groups came, went or were replaced since the last look, and say which there are."""
