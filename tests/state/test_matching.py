@@ -1,5 +1,6 @@
 """A saved state held against an optimizer: what moves, what starts anew, what is refused."""
 
+import time
 from typing import Any
 
 import pytest
@@ -175,6 +176,25 @@ def test_state_of_another_kind_starts_anew_or_is_refused(before, after, options)
     assert (report.moved, report.fresh, report.refitted) == ((), (), ALL)
     assert states(optimizer, net) == {name: {} for name in ALL}
     step(optimizer)
+
+
+class Odd(optim.SGD):
+    """Of SGD's family, and keeps something of its own."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["own"] = 1
+        return None
+
+
+def test_within_a_family_state_starts_anew_where_no_entry_is_the_same():
+    """What is left of it would be nothing."""
+    net = model()
+    optimizer = stepped(net, Odd, steps=0)
+    report = pg.load_named_state(optimizer, pg.named_state(stepped(net, optim.SGD, momentum=0.9)))
+    assert (report.refitted, report.fresh, report.dropped) == (ALL, (), ())
+    assert not any(states(optimizer, net).values())
 
 
 def test_parameters_without_state_fit_any_class():
@@ -395,3 +415,25 @@ def test_a_shape_that_nobody_knows_fits():
     for record in whole["parameters"].values():
         record["shape"] = None
     assert pg.load_named_state(lbfgs(net), whole).complete
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_load_takes_time_in_proportion():
+    """Eight times the names, and not sixty: torch's own load of a state that is given in lists looks through them."""
+
+    def seconds(count: int) -> float:
+        made = []
+        for names in (range(count), reversed(range(count))):
+            params = [(f"layer.{index}", nn.Parameter(torch.zeros(1))) for index in names]
+            made.append(optim.SGD([{"params": params}], momentum=0.9))
+        for _, parameter in zip(range(count), made[0].param_groups[0]["params"], strict=True):
+            made[0].state[parameter]["momentum_buffer"] = parameter.detach()
+        state = pg.named_state(made[0])
+        start = time.perf_counter()
+        assert len(pg.load_named_state(made[1], state).moved) == count
+        return time.perf_counter() - start
+
+    few = min(seconds(2_000) for _ in range(3))
+    assert seconds(16_000) < 25 * few

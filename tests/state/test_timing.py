@@ -149,27 +149,33 @@ def test_what_is_no_longer_driven_gets_the_saved_setting(path):
 
 
 def test_what_is_driven_from_now_on_gets_tensors_of_its_own(path):
-    """Torch shares its default; and the saved schedule drives one group of two."""
+    """Torch shares its default; the saved schedule drives one group, and of the other nothing was saved."""
     saved(path, schedules={"head": {"lr": pg.Linear(8)}}, lr=None)
-    net = model()
-    optimizer = optim.AdamW([{"params": list(layer.parameters())} for layer in net.children()], lr=torch.tensor(0.5))
+    net = nn.ModuleDict({"new": nn.Linear(1, 1), "head": nn.Linear(2, 1), "body": nn.Linear(2, 2)})
+    groups = [{"params": list(net[name].parameters())} for name in ("new", "head")]
+    optimizer = optim.AdamW(groups, lr=torch.tensor(0.5), foreach=False)
     pg.name_groups(optimizer, net)
     scheduler = pg.Scheduler(optimizer, weight_decay=STILL)
     pg.load(path, optimizer, scheduler, net, hyperparameters="saved")
-    assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.1, 0.1])
+    assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.5, 0.1])
     step(optimizer)
-    assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.1, 0.2 * 3 / 8])
+    assert [float(lr) for lr in lrs_of(optimizer)] == pytest.approx([0.5, 0.2 * 3 / 8])
 
 
-def test_a_base_that_was_changed_since_holds_and_is_shown(path):
-    """The journal comes from the file: what is set in the code is not what holds."""
+def test_a_run_that_was_made_longer_goes_back_in_its_own_process(path):
+    """To before that, and to after: the horizon it was made with is what the saved journal starts from."""
     net, optimizer, scheduler = run(horizon=pg.Horizon(steps=10))
-    scheduler.rebase("head", lr=0.7)
+    step(optimizer)
     pg.save(path, optimizer, scheduler, net)
-    net, optimizer, scheduler = run({"body": 0.1, "head": 0.5}, horizon=pg.Horizon(steps=10))
-    report = pg.load(path, optimizer, scheduler, net)
-    assert report.schedules == (("base of lr/head", 0.7, 0.5, 0.7),)
-    assert scheduler.base_lrs == [0.1, 0.7]
+    scheduler.reschedule(horizon=pg.Horizon(steps=20))
+    longer = path.with_name("longer.pt")
+    pg.save(longer, optimizer, scheduler, net)
+    scheduler.reschedule(horizon=pg.Horizon(steps=40))
+    for file, steps in ((longer, 20), (path, 10), (longer, 20), (path, 10)):
+        for policy in ("current", "saved"):
+            pg.load(file, optimizer, scheduler, net, hyperparameters=policy)
+            assert scheduler.horizon == pg.Horizon(steps=steps)
+            assert scheduler.preview(steps + 2)["lr/body"][-2:] == pytest.approx([0.05, 0.05])
 
 
 # --- whose past is whose --------------------------------------------------------------------------------------------
