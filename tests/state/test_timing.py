@@ -14,6 +14,7 @@ from paramgroups.errors import (
     ParamGroupsError,
     ScheduledValueError,
     StateMismatchError,
+    WrongModelError,
 )
 from paramgroups.journal import Edit, Rebase, Stretch
 from paramgroups.schedules import Function, Plateau
@@ -294,6 +295,15 @@ def test_saved_schedules_need_the_groups_they_name(path):
     parts = run(named=False)
     assert pg.view(parts[1]).names == ["group0", "group1"]
     refused(path, parts, GroupNameError, "'head'", hyperparameters="saved")
+
+
+def test_another_models_run_is_told_before_its_schedules(path):
+    """That its groups are not here is no wonder then."""
+    saved(path, schedules={"head": {"lr": LINE}}, lr=None)
+    net = nn.Linear(2, 2)
+    optimizer = pg.Plan(lr=0.1).build(net, optim.AdamW)
+    parts = net, optimizer, pg.Scheduler(optimizer, lr=LINE)
+    refused(path, parts, WrongModelError, "another model's state", hyperparameters="saved")
 
 
 def halved(step: float) -> float:
