@@ -1,0 +1,1 @@
+"""Optimizers whose step does not pay for groups."""
