@@ -26,8 +26,8 @@ class Algorithm:
 
     Args:
         update: `(p, g, *state, *scalars) -> (p, *state)`, for one element of parameter, gradient and state.
-        scalars: `(step, *hyperparameters) -> scalars`, all floats, for one parameter; `step` is the number of this update,
-            from 1, or 0 where the algorithm does not count.
+        scalars: `(step, *hyperparameters) -> scalars`, all floats, for one parameter; `step` is the number of this
+            update, from 1, or 0 where the algorithm does not count.
         state: the keys, in `optimizer.state[p]`, of the state that has an element for each of the parameter's.
         counts: whether `optimizer.state[p]["step"]` is counted up in each update.
         absent: the keys of state that is not kept: the update is given 0 for it, and what it returns is dropped.

@@ -1,7 +1,7 @@
 """An algorithm compiled for the processor: one loop over all rows of a table, by addresses.
 
-Knows numba. A step begins once, row by row (counts of steps, scalars), and then runs over the elements of all rows as if
-they stood in one line, so that threads share the work evenly wherever one tensor ends and the next begins.
+Knows numba. A step begins once, row by row (counts of steps, scalars), and then runs over the elements of all rows as
+if they stood in one line, so that threads share the work evenly wherever one tensor ends and the next begins.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
         counted: of the counts of steps, torch.float32 or torch.float64.
 
     Returns:
-        `begin` counts the steps of the ready rows up, fills `scalars` and `offsets`, and returns how many elements there are;
-        `run` updates those from `first` to `last`, without the interpreter's lock.
+        `begin` counts the steps of the ready rows up, fills `scalars` and `offsets`, and returns how many elements that
+        is; `run` updates those from `first` to `last`, without the interpreter's lock.
     """
     stored, computed, widen, narrow = _MEMORY[dtype]
     meanings = {
@@ -192,8 +192,8 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
 def execute(run: Callable[..., None], elements: int, *table: object) -> None:
     """Update the elements of a table, in as many threads as torch uses and there is work for.
 
-    The threads are Python's, without the interpreter's lock, and sleep between steps. numba's own may bring a second OpenMP,
-    whose threads spin against torch's.
+    The threads are Python's, without the interpreter's lock, and sleep between steps. numba's own may bring a second
+    OpenMP, whose threads spin against torch's.
     """
     parts = max(1, min(torch.get_num_threads(), elements // SHARE))
     ends = [elements * part // parts for part in range(parts + 1)]

@@ -11,13 +11,13 @@ import numba
 
 
 def jit(function: Any, *, lock: bool = True) -> Any:
-    """The function, compiled at its first call for the types of its arguments, and kept on disk if there is a place for it.
+    """The function, compiled at its first call for the types of its arguments, and kept on disk where there is a place.
 
     Args:
         function: in numba's part of Python.
         lock: whether it keeps the interpreter's lock while it runs.
     """
-    options = {"nogil": not lock, "error_model": "numpy"}
+    options: Any = {"nogil": not lock, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written to

@@ -1,7 +1,7 @@
 """A look at many tensors at once: is each what it was, and where are its numbers now?
 
-Knows torch's C interface for compiled models, whose functions tell a tensor's data, shape, strides, dtype and device; it
-stays the same from version to version, and a call costs some nanoseconds. Knows nothing of what the tensors are for.
+Knows torch's C interface for compiled models, whose functions tell a tensor's data, shape, strides, dtype and device;
+it stays the same from version to version, and a call costs nanoseconds. Knows nothing of what the tensors are for.
 """
 
 from __future__ import annotations
@@ -75,19 +75,14 @@ pointer: Any = intrinsic(_pointer)
 def _alike(tensor, dtype, device, shape, strides, answers):
     """Whether a tensor is dense, and of this dtype, device, shape and, where they matter, strides."""
     where = answers.ctypes.data
-    answers[0] = 0
-    if _layout(tensor, where) != 0 or answers[0] != 0:  # 0 is strided
-        return False
-    if _device_type(tensor, where) != 0 or answers[0] != device:
-        return False
-    answers[0] = 0
-    if _dtype(tensor, where) != 0 or answers[0] != dtype:
-        return False
-    if _dim(tensor, where) != 0 or answers[0] != shape.size:
-        return False
-    if shape.size == 0:
-        return True
-    if _sizes(tensor, where) != 0:
+    answers[0] = 0  # the first three answers fill half of it
+    if (
+        (_layout(tensor, where) != 0 or answers[0] != 0)  # 0 is strided
+        or (_device_type(tensor, where) != 0 or answers[0] != device)
+        or (_dtype(tensor, where) != 0 or answers[0] != dtype)
+        or (_dim(tensor, where) != 0 or answers[0] != shape.size)
+        or _sizes(tensor, where) != 0
+    ):
         return False
     own_shape = carray(pointer(answers[0], numba.int64), (shape.size,))
     if _strides(tensor, where) != 0:

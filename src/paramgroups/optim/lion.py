@@ -36,8 +36,8 @@ class Lion(Tabled):
         p ← (1 - lr · weight_decay) · p - lr · sign(beta1 · m + (1 - beta1) · g)
         m ← beta2 · m + (1 - beta2) · g
 
-    Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023), algorithm 2, arXiv:2302.06675. Every element moves
-    by `lr`, so a good lr is three to ten times smaller, and a good weight decay as many times larger, than AdamW's.
+    Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023), algorithm 2, arXiv:2302.06675. Every element
+    moves by `lr`: a good lr is three to ten times smaller, a good weight decay as many times larger, than AdamW's.
 
     Args:
         params: parameters, named parameters, or group dicts.

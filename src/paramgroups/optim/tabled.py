@@ -28,8 +28,8 @@ _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the
 class Tabled(Optimizer):
     """An optimizer whose step is made by tables of all groups' tensors; mixed into a class of torch's, before it.
 
-    A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`. So does, in
-    any group, what is not ordinary: sparse or complex tensors, other dtypes, gradients laid out otherwise than their
+    A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`. So does,
+    in any group, what is not ordinary: sparse or complex tensors, other dtypes, gradients laid out otherwise than their
     parameters, and the first step of each parameter, in which torch makes its state.
     """
 
@@ -101,7 +101,7 @@ class Tabled(Optimizer):
 
     def _plain_step(self) -> None:
         """The step of torch's class."""
-        _unhooked_step(type(self))(self)  # type: ignore[arg-type]  # a class is hashable; Optimizer's own __hash__ misleads mypy
+        _unhooked_step(type(self))(self)  # type: ignore[arg-type]  # a class is hashable, whatever mypy reads
 
 
 @contextmanager
