@@ -5,6 +5,7 @@ Knows the two functions that make an algorithm and the words they may use; compu
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import inspect
 import math
@@ -98,4 +99,4 @@ def sign(x: Any) -> Any:
 
 def bound(function: Function, vocabulary: Mapping[str, object]) -> types.FunctionType:
     """The same code with other meanings for its words."""
-    return types.FunctionType(function.__code__, dict(vocabulary), function.__name__)
+    return types.FunctionType(function.__code__, {"__builtins__": builtins, **vocabulary}, function.__name__)

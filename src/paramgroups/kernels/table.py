@@ -65,6 +65,7 @@ class Table:
         )
         self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
         self._groups = _integers(row.group for row in rows)
+        self._alive: list[Tensor | None] = []
         self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         self._scalars = np.empty((len(rows), algorithm.numbers))
 
@@ -78,6 +79,7 @@ class Table:
         Returns:
             How many rows are ready, and how many have a gradient and are not.
         """
+        self._alive = [*parameters, *gradients]  # until they have been run
         count = len(self._status)
         places = np.fromiter(map(_POINTER, parameters), np.int64, count)
         try:
@@ -115,3 +117,4 @@ class Table:
             self._status, self._groups, self._fixed[5], values, self._addresses, self._offsets, self._scalars
         )
         cpu.execute(self._kernel.run, elements, self._offsets, self._addresses, self._scalars, scale)
+        self._alive.clear()

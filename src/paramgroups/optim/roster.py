@@ -65,7 +65,8 @@ class Roster:
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
         self._states = list(optimizer.state.values())
-        self._columns = {key: [group[key] for group in groups] for key in optimizer.defaults}
+        keys = optimizer.defaults.keys() & groups[0].keys()  # torch adds defaults that no group has
+        self._columns = {key: [group[key] for group in groups] for key in keys}
         self._values = _Values(optimizer.numbers, self._columns)
         self._others: list[int] = []
         self._kept: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {}  # key -> rows' states, and what they hold
