@@ -1,8 +1,8 @@
 """Claim: one step over all groups costs nearly the same in 1, 50 and 300 groups, and less than any of torch's steps.
 
-AdamW and SGD with momentum, float32, 2 threads, against the best of torch's for-loop, foreach and fused, all timed in the
-same rounds. Parameters are compared after the same steps before anything is timed. Then the memory that steps add at their
-peak, and whole training steps of a small network, and of a transformer of 20 M parameters in 50 groups.
+AdamW and SGD with momentum, float32, 2 threads, against the best of torch's for-loop, foreach and fused, all timed in
+the same rounds. Parameters are compared after the same steps before anything is timed. Then the memory that steps add
+at their peak, and whole training steps of a small network, and of a transformer of 20 M parameters in 50 groups.
 
     python bench/step.py             # all of it, some minutes
     python bench/step.py --quick     # the tables alone, fewer rounds
@@ -101,7 +101,7 @@ def table():
 
 
 def peak(kind):
-    """By how many MiB a process grows in 20 steps of AdamW, 300 tensors of 100,000 in 50 groups, after the first three."""
+    """By how many MiB a process grows in 20 steps of AdamW, 300 tensors of 100,000 in 50 groups, after three."""
     code = f"import sys; sys.argv = ['']; sys.path.insert(0, 'bench'); import step; step.grow({kind!r})"
     return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
@@ -169,9 +169,7 @@ def main():
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; median of {ROUNDS} rounds")
     table()
     if not QUICK:
-        print(
-            f"\nmemory added at the peak of 20 steps: ours {peak('ours'):.2f} MiB, torch's fused {peak('fused'):.2f} MiB"
-        )
+        print(f"\nmemory that 20 steps add: ours {peak('ours'):.2f} MiB, torch's fused {peak('fused'):.2f} MiB")
         networks()
 
 
