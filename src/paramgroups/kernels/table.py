@@ -59,12 +59,12 @@ class Table:
             np.cumsum([0, *(row.parameter.ndim for row in rows)]),
             _integers(size for row in rows for size in row.parameter.shape),
             _integers(stride for row in rows for stride in row.parameter.stride()),
-            _integers(row.parameter.numel() for row in rows),
             kind,
             np.zeros(1, dtype=np.int64),
         )
         self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
         self._groups = _integers(row.group for row in rows)
+        self._lengths = _integers(row.parameter.numel() for row in rows)
         self._alive: list[Tensor | None] = []
         self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         self._scalars = np.empty((len(rows), algorithm.numbers))
@@ -114,7 +114,7 @@ class Table:
         """
         begin: Any = self._kernel.begin
         elements = begin(
-            self._status, self._groups, self._fixed[5], values, self._addresses, self._offsets, self._scalars
+            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
         )
         cpu.execute(self._kernel.run, elements, self._offsets, self._addresses, self._scalars, scale)
         self._alive.clear()

@@ -21,7 +21,7 @@ from paramgroups.kernels.jit import jit
 
 _LIBRARY: Final = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
 _PREFIX: Final = "aoti_torch_get_"
-_WORDS: Final = ("data_ptr", "numel", "dim", "sizes", "strides", "dtype", "layout", "device_type")
+_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "device_type")
 
 
 def _load() -> bool:
@@ -52,7 +52,7 @@ DTYPES: Final = {torch.float32: 6, torch.float64: 7, torch.bfloat16: 15, torch.f
 DEVICES: Final = {"cpu": 0, "cuda": 1}
 
 _SIGNATURE: Final = types.int32(types.intp, types.intp)  # (tensor, where to put the answer) -> 0, or an error
-_data_ptr, _numel, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
+_data_ptr, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
     types.ExternalFunction(_PREFIX + word, _SIGNATURE) for word in _WORDS
 )
 
@@ -72,17 +72,15 @@ pointer: Any = intrinsic(_pointer)
 
 
 @jit
-def _alike(tensor, dtype, device, shape, strides, answers):
-    """Whether a tensor is dense, and of this dtype, device, shape and, where they matter, strides."""
+def _laid_out(tensor, dtype, shape, strides, answers):
+    """Whether a dense tensor is of this dtype, shape and, where they matter, strides."""
     where = answers.ctypes.data
-    answers[0] = 0  # the first three answers fill half of it
-    if (
-        (_layout(tensor, where) != 0 or answers[0] != 0)  # 0 is strided
-        or (_device_type(tensor, where) != 0 or answers[0] != device)
-        or (_dtype(tensor, where) != 0 or answers[0] != dtype)
-        or (_dim(tensor, where) != 0 or answers[0] != shape.size)
-        or _sizes(tensor, where) != 0
-    ):
+    answers[0] = 0  # the first answer fills half of it
+    if (_dtype(tensor, where) != 0 or answers[0] != dtype) or (_dim(tensor, where) != 0 or answers[0] != shape.size):
+        return False
+    if shape.size == 0:
+        return True
+    if _sizes(tensor, where) != 0:
         return False
     own_shape = carray(pointer(answers[0], numba.int64), (shape.size,))
     if _strides(tensor, where) != 0:
@@ -95,25 +93,28 @@ def _alike(tensor, dtype, device, shape, strides, answers):
 
 
 @jit
-def _followed(tensor, before, dtype, device, shape, strides, numel, answers):
-    """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was.
-
-    All is asked of one that has moved; of one that has not, whether as many numbers of the same size stand there.
-    """
+def _alike(tensor, dtype, device, shape, strides, answers):
+    """Whether a tensor is dense, on such a device, and laid out so."""
     where = answers.ctypes.data
-    if _data_ptr(tensor, where) != 0:
-        return 0
-    place = answers[0]
-    if place != before:
-        return place if _alike(tensor, dtype, device, shape, strides, answers) else 0
-    if _numel(tensor, where) != 0 or answers[0] != numel:
-        return 0
-    answers[0] = 0
-    return place if _dtype(tensor, where) == 0 and answers[0] == dtype else 0
+    answers[0] = 0  # both answers fill half of it
+    if (_layout(tensor, where) != 0 or answers[0] != 0) or (_device_type(tensor, where) != 0 or answers[0] != device):
+        return False  # layout 0 is strided
+    return _laid_out(tensor, dtype, shape, strides, answers)
 
 
 @jit
-def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, kind, answers, addresses, status):
+def _followed(tensor, before, dtype, device, shape, strides, answers):
+    """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was."""
+    if _data_ptr(tensor, answers.ctypes.data) != 0:
+        return 0
+    place = answers[0]
+    if place == before:  # which is still dense memory of the same device
+        return place if _laid_out(tensor, dtype, shape, strides, answers) else 0
+    return place if _alike(tensor, dtype, device, shape, strides, answers) else 0
+
+
+@jit
+def look(parameters, gradients, state, steps, starts, shapes, strides, kind, answers, addresses, status):
     """Look at every row's tensors, note where their numbers are, and say of each row what it is.
 
     Args:
@@ -124,7 +125,6 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, 
         starts: int64 `[rows + 1]`, where each row's numbers begin in the next two.
         shapes: int64, all shapes, one after the other.
         strides: int64, all strides, one after the other.
-        lengths: int64 `[rows]`, how many elements each has.
         kind: the dtype of parameter, gradient and state, that of the counts, and the device of all, by torch's numbers.
         answers: int64 `[1]`, where torch puts an answer.
         addresses: int64 `[rows, 2 + tensors + 1]`, those of the last look, replaced: parameter, gradient, state, count.
@@ -144,26 +144,27 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, 
         shape, stride = shapes[starts[row] : starts[row + 1]], strides[starts[row] : starts[row + 1]]
         status[row] = CHANGED
         wrong += 1
-        numel = lengths[row]
         tensor = parameters.ctypes.data + 8 * row  # torch's functions are given the place where a pointer stands
-        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, shape, stride, numel, answers)
+        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, shape, stride, answers)
         same = place != 0
         for column in range(columns):
             tensor = state.ctypes.data + 8 * (row * columns + column)
             before = addresses[row, 2 + column]
-            place = addresses[row, 2 + column] = _followed(tensor, before, dtype, device, shape, stride, numel, answers)
+            place = addresses[row, 2 + column] = _followed(tensor, before, dtype, device, shape, stride, answers)
             same = same and place != 0
         if steps.size > 0:
             tensor = steps.ctypes.data + 8 * row
             before = addresses[row, 2 + columns]
             none = shape[:0]
-            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, none, none, 1, answers)
+            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, none, none, answers)
             same = same and place != 0
         if not same:
             continue
         status[row] = UNLIKE
         tensor = gradients.ctypes.data + 8 * row
-        if not _alike(tensor, dtype, device, shape, stride, answers) or _data_ptr(tensor, where) != 0:
+        if not _alike(tensor, dtype, device, shape, stride, answers):
+            continue
+        if _data_ptr(tensor, where) != 0 or answers[0] == 0:  # torch has zeros that stand nowhere
             continue
         addresses[row, 1] = answers[0]
         status[row] = READY
