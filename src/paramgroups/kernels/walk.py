@@ -72,45 +72,52 @@ pointer: Any = intrinsic(_pointer)
 
 
 @jit
-def _laid_out(tensor, dtype, shape, strides, answers):
+def _numbers(address, count):
+    """So many int64, where they stand: no array is handed from function to function, which would count references."""
+    return carray(pointer(address, numba.int64), (count,))
+
+
+@jit
+def _laid_out(tensor, dtype, ndim, shape, strides, where):
     """Whether a dense tensor is of this dtype, shape and, where they matter, strides."""
-    where = answers.ctypes.data
-    answers[0] = 0  # the first answer fills half of it
-    if (_dtype(tensor, where) != 0 or answers[0] != dtype) or (_dim(tensor, where) != 0 or answers[0] != shape.size):
+    answer = _numbers(where, 1)
+    answer[0] = 0  # the first answer fills half of it
+    if (_dtype(tensor, where) != 0 or answer[0] != dtype) or (_dim(tensor, where) != 0 or answer[0] != ndim):
         return False
-    if shape.size == 0:
+    if ndim == 0:
         return True
     if _sizes(tensor, where) != 0:
         return False
-    own_shape = carray(pointer(answers[0], numba.int64), (shape.size,))
+    own_shape, wanted_shape = _numbers(answer[0], ndim), _numbers(shape, ndim)
     if _strides(tensor, where) != 0:
         return False
-    own_strides = carray(pointer(answers[0], numba.int64), (shape.size,))
-    for axis in range(shape.size):
-        if own_shape[axis] != shape[axis] or (shape[axis] > 1 and own_strides[axis] != strides[axis]):
+    own_strides, wanted_strides = _numbers(answer[0], ndim), _numbers(strides, ndim)
+    for axis in range(ndim):
+        size = wanted_shape[axis]
+        if own_shape[axis] != size or (size > 1 and own_strides[axis] != wanted_strides[axis]):
             return False
     return True
 
 
 @jit
-def _alike(tensor, dtype, device, shape, strides, answers):
+def _alike(tensor, dtype, device, ndim, shape, strides, where):
     """Whether a tensor is dense, on such a device, and laid out so."""
-    where = answers.ctypes.data
-    answers[0] = 0  # both answers fill half of it
-    if (_layout(tensor, where) != 0 or answers[0] != 0) or (_device_type(tensor, where) != 0 or answers[0] != device):
+    answer = _numbers(where, 1)
+    answer[0] = 0  # both answers fill half of it
+    if (_layout(tensor, where) != 0 or answer[0] != 0) or (_device_type(tensor, where) != 0 or answer[0] != device):
         return False  # layout 0 is strided
-    return _laid_out(tensor, dtype, shape, strides, answers)
+    return _laid_out(tensor, dtype, ndim, shape, strides, where)
 
 
 @jit
-def _followed(tensor, before, dtype, device, shape, strides, answers):
+def _followed(tensor, before, dtype, device, ndim, shape, strides, where):
     """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was."""
-    if _data_ptr(tensor, answers.ctypes.data) != 0:
+    if _data_ptr(tensor, where) != 0:
         return 0
-    place = answers[0]
+    place = _numbers(where, 1)[0]
     if place == before:  # which is still dense memory of the same device
-        return place if _laid_out(tensor, dtype, shape, strides, answers) else 0
-    return place if _alike(tensor, dtype, device, shape, strides, answers) else 0
+        return place if _laid_out(tensor, dtype, ndim, shape, strides, where) else 0
+    return place if _alike(tensor, dtype, device, ndim, shape, strides, where) else 0
 
 
 @jit
@@ -134,35 +141,32 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, kind, ans
         How many rows are ready, and how many have a gradient and are not.
     """
     dtype, step_dtype, device = kind
-    where = answers.ctypes.data
-    columns = state.shape[1]
+    where, columns = answers.ctypes.data, state.shape[1]
     ready = wrong = 0
     for row in range(parameters.size):
         if gradients[row] == 0:
             status[row] = IDLE
             continue
-        shape, stride = shapes[starts[row] : starts[row + 1]], strides[starts[row] : starts[row + 1]]
+        ndim = starts[row + 1] - starts[row]
+        shape, stride = shapes.ctypes.data + 8 * starts[row], strides.ctypes.data + 8 * starts[row]
         status[row] = CHANGED
         wrong += 1
         tensor = parameters.ctypes.data + 8 * row  # torch's functions are given the place where a pointer stands
-        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, shape, stride, answers)
+        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, ndim, shape, stride, where)
         same = place != 0
-        for column in range(columns):
-            tensor = state.ctypes.data + 8 * (row * columns + column)
-            before = addresses[row, 2 + column]
-            place = addresses[row, 2 + column] = _followed(tensor, before, dtype, device, shape, stride, answers)
+        for column in range(2, 2 + columns):
+            tensor, before = state.ctypes.data + 8 * (row * columns + column - 2), addresses[row, column]
+            place = addresses[row, column] = _followed(tensor, before, dtype, device, ndim, shape, stride, where)
             same = same and place != 0
         if steps.size > 0:
-            tensor = steps.ctypes.data + 8 * row
-            before = addresses[row, 2 + columns]
-            none = shape[:0]
-            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, none, none, answers)
+            tensor, before = steps.ctypes.data + 8 * row, addresses[row, 2 + columns]
+            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, 0, 0, 0, where)
             same = same and place != 0
         if not same:
             continue
         status[row] = UNLIKE
         tensor = gradients.ctypes.data + 8 * row
-        if not _alike(tensor, dtype, device, shape, stride, answers):
+        if not _alike(tensor, dtype, device, ndim, shape, stride, where):
             continue
         if _data_ptr(tensor, where) != 0 or answers[0] == 0:  # torch has zeros that stand nowhere
             continue
