@@ -60,9 +60,10 @@ class Tabled(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        _uncompiled()(self)
+        self._update()
         return loss
 
+    @torch.compiler.disable  # it cannot be followed
     def _update(self) -> None:
         """One update of every parameter that has a gradient."""
         with _set_aside(self, _SCALING) as (scale, overflow):
@@ -113,13 +114,6 @@ def _set_aside(optimizer: Optimizer, names: Sequence[str]) -> Iterator[list[Any]
         yield [taken.get(name) for name in names]
     finally:
         present.update(taken)
-
-
-@functools.cache
-def _uncompiled() -> Callable[[Tabled], None]:
-    """The update, out of sight of torch.compile, which cannot follow it."""
-    hidden: Callable[[Tabled], None] = torch.compiler.disable(Tabled._update)
-    return hidden
 
 
 @functools.cache
