@@ -84,9 +84,6 @@ class Tabled(Optimizer):
 
     def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
         """Update some parameters without tables, as if they were all there are."""
-        if divisor != 1.0:
-            for parameter in parameters:
-                local(parameter.grad).div_(divisor)
         chosen = set(map(id, parameters))
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
@@ -96,6 +93,9 @@ class Tabled(Optimizer):
         self.param_groups = lent
         try:
             with torch.no_grad():
+                if divisor != 1.0:
+                    for parameter in parameters:
+                        local(parameter.grad).div_(divisor)
                 self._plain_step()
         finally:
             self.param_groups = own
