@@ -65,7 +65,7 @@ class Roster:
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
         self._states = list(optimizer.state.values())
-        keys = optimizer.defaults.keys() & groups[0].keys()  # torch adds defaults that no group has
+        keys = {*optimizer.numbers, *(key for key in optimizer.defaults if all(key in group for group in groups))}
         self._columns = {key: [group[key] for group in groups] for key in keys}
         self._values = _Values(optimizer.numbers, self._columns)
         self._others: list[int] = []
@@ -134,8 +134,8 @@ class Roster:
                 continue
             if key not in optimizer.numbers or (key in optimizer.deciding and not self._decided(optimizer)):
                 return False
-            self._columns[key] = column
             self._values.fill(key, column)
+            self._columns[key] = column
         return True
 
     def _decided(self, optimizer: Stepping) -> bool:
@@ -197,12 +197,12 @@ class _Values:
     """All groups' hyperparameters as one table of numbers, `[groups, numbers]`."""
 
     def __init__(self, names: Sequence[str], columns: dict[str, list[Any]]) -> None:
-        self.changing: set[str] = set()  # whose numbers may change while the object stays: tensors
+        self.changing: set[str] = set()  # whose numbers may change while the objects stay: tensors, lists
         self._places: dict[str, int | slice] = {}
         width = 0
         for name in names:
-            first = columns[name][0]
-            several = len(first) if isinstance(first, (tuple, list)) else 0
+            first = next(iter(columns[name]), None)
+            several = len(first) if isinstance(first, Sequence) and not isinstance(first, str) else 0
             self._places[name] = slice(width, width + several) if several else width
             width += several or 1
         self.table = np.empty((len(columns[names[0]]), width))
@@ -212,7 +212,11 @@ class _Values:
     def fill(self, name: str, column: list[Any]) -> None:
         """Write the numbers of one hyperparameter, a value (or a tuple of them) a group."""
         place = self._places[name]
-        numbers = list(chain.from_iterable(column)) if isinstance(place, slice) else column
+        several = isinstance(place, slice)
+        numbers = list(chain.from_iterable(column)) if several else column
+        fixed = set(map(type, numbers)) <= _NUMBERS and (not several or set(map(type, column)) <= {tuple})
+        if not fixed:
+            numbers = [0.0 + number for number in numbers]  # None is no number, nor is text, though numpy reads both
         target = self.table[:, place]
         target[...] = np.fromiter(numbers, np.float64, len(numbers)).reshape(target.shape)
-        (self.changing.discard if set(map(type, numbers)) <= _NUMBERS else self.changing.add)(name)
+        (self.changing.discard if fixed else self.changing.add)(name)
