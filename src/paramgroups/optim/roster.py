@@ -64,7 +64,7 @@ class Roster:
         self._parameters = parameters
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
-        self._states = list(optimizer.state.values())
+        self._owners, self._states = list(optimizer.state), list(optimizer.state.values())
         keys = {*optimizer.numbers, *(key for key in optimizer.defaults if all(key in group for group in groups))}
         self._columns = {key: [group[key] for group in groups] for key in keys}
         self._values = _Values(optimizer.numbers, self._columns)
@@ -116,8 +116,12 @@ class Roster:
 
     def _same_state(self, optimizer: Stepping) -> bool:
         """Whether every parameter has the very state that it had."""
-        states = list(optimizer.state.values())
-        if len(states) != len(self._states) or not all(map(is_, states, self._states)):
+        state = optimizer.state
+        if (
+            len(state) != len(self._owners)
+            or not all(map(is_, state, self._owners))
+            or not all(map(is_, state.values(), self._states))
+        ):
             return False
         try:
             return all(
