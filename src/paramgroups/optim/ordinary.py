@@ -68,7 +68,7 @@ def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, gro
     own = local(parameter)
     if type(own) not in PLAIN or own.dtype not in DTYPES or own.device.type != "cpu" or own.layout != torch.strided:
         return None
-    if own.numel() == 0 or own.is_neg() or not torch.ops.aten.is_non_overlapping_and_dense(own):
+    if own.numel() == 0 or own.is_neg() or own.is_inference() or not torch.ops.aten.is_non_overlapping_and_dense(own):
         return None
     state = tuple(local(kept.get(key)) for key in algorithm.kept)
     step = kept.get("step") if algorithm.counts else None
@@ -79,11 +79,13 @@ def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, gro
 
 def _laid_out_as(parameter: Tensor, tensor: Any) -> bool:
     """Whether the elements of `tensor` stand in memory as the parameter's do."""
-    if type(tensor) is not Tensor or tensor.is_neg():
+    if type(tensor) is not Tensor or tensor.is_neg() or tensor.is_inference():
         return False
     return bool(_LAYOUT(tensor) == _LAYOUT(parameter)) and tensor.stride() == parameter.stride()
 
 
 def _counts(step: Any) -> bool:
     """Whether `step` is a count of steps as torch keeps it."""
-    return type(step) is Tensor and step.ndim == 0 and step.dtype in _COUNTS and step.device.type == "cpu"
+    if type(step) is not Tensor or step.is_inference():
+        return False
+    return step.ndim == 0 and step.dtype in _COUNTS and step.device.type == "cpu"
