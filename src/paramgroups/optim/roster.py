@@ -171,7 +171,11 @@ class Roster:
     ) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
         """Parameters and gradients as plain tensors; what has another kind of gradient is added to those `left`."""
         # A negation that is still to be made shows in the strides of a tensor, unless it has one element.
-        odd = {place for place in self._singles if (single := gradients[place]) is not None and single.is_neg()}
+        odd = {
+            place
+            for place in self._singles
+            if (single := gradients[place]) is not None and (single.is_neg() or parameters[place].is_neg())
+        }
         if not (odd or self._distributed or not set(map(type, gradients)) <= _GRADIENTS):
             return parameters, gradients
         found = list(gradients)
