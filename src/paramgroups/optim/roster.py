@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served
+from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.table import Row, Table
@@ -75,6 +75,7 @@ class Roster:
             place for served in self._tables for place in served.positions if parameters[place].numel() == 1
         ]
         self._distributed = any(local(tensor) is not tensor for tensor in parameters)
+        self._parts = self._held() if self._distributed else []
 
     def _make_tables(self, optimizer: Stepping) -> list[_Served]:
         """Give every parameter a row, or a place among the others."""
@@ -124,11 +125,16 @@ class Roster:
         ):
             return False
         try:
-            return all(
+            same = all(
                 all(map(is_, [state[key] for state in states], values)) for key, (states, values) in self._kept.items()
             )
         except KeyError:
             return False
+        return same and (not self._distributed or self._held() == self._parts)
+
+    def _held(self) -> list[int]:
+        """What this process holds of the rows' distributed state: a part may be replaced while the whole stays."""
+        return [id(local(tensor)) for _, values in self._kept.values() for tensor in values]
 
     def _same_groups(self, optimizer: Stepping) -> bool:
         """Whether every group takes the update that it took; its numbers are read where they have changed."""
@@ -182,7 +188,7 @@ class Roster:
         for place, gradient in enumerate(gradients):
             own = found[place] = local(gradient)
             if own is not None and (
-                place in odd or type(own) not in PLAIN or not _spread_alike(parameters[place], gradient)
+                place in odd or type(own) not in PLAIN or not spread_alike(parameters[place], gradient)
             ):
                 found[place] = None
                 if place not in self._others:
@@ -193,11 +199,6 @@ class Roster:
         """Update what the last look found ready, its gradients divided first where `divisor` is not 1."""
         for table, *_ in self._tables:
             table.run(self._values.table, divisor)
-
-
-def _spread_alike(tensor: Any, other: Any) -> bool:
-    """Whether two tensors are spread over the same processes in the same way, or both not at all."""
-    return bool(getattr(tensor, "placements", None) == getattr(other, "placements", None))
 
 
 @final
