@@ -70,6 +70,7 @@ class Roster:
         self._values = _Values(optimizer.numbers, self._columns)
         self._others: list[int] = []
         self._kept: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {}  # key -> rows' states, and what they hold
+        self._waiting: list[tuple[dict[str, Any], list[Any]]] = []  # states that serve no row yet, and all they hold
         self._tables = self._make_tables(optimizer)
         self._singles = [
             place for served in self._tables for place in served.positions if parameters[place].numel() == 1
@@ -86,6 +87,8 @@ class Roster:
             row = None if algorithm is None else row_of(parameter, state, algorithm, group)
             if algorithm is None or row is None:
                 self._others.append(position)
+                if algorithm is not None:
+                    self._waiting.append((state, list(state.values())))
                 continue
             kind = algorithm, row.parameter.dtype, None if row.step is None else row.step.dtype
             positions, rows = found.setdefault(kind, ([], []))
@@ -118,10 +121,11 @@ class Roster:
     def _same_state(self, optimizer: Stepping) -> bool:
         """Whether every parameter has the very state that it had."""
         state = optimizer.state
-        if (
-            len(state) != len(self._owners)
-            or not all(map(is_, state, self._owners))
-            or not all(map(is_, state.values(), self._states))
+        if not (
+            len(state) == len(self._owners)
+            and all(map(is_, state, self._owners))
+            and all(map(is_, state.values(), self._states))
+            and all(len(kept) == len(held) and all(map(is_, kept.values(), held)) for kept, held in self._waiting)
         ):
             return False
         try:
