@@ -33,6 +33,13 @@ def test_this_torch_tells():
     assert walk.AVAILABLE
 
 
+@pytest.mark.parametrize(("word", "value"), [("_LIBRARY", "libtorch_elsewhere.so"), ("_WORDS", ("data_ptr", "taste"))])
+def test_a_torch_that_does_not_tell_is_told(monkeypatch, word, value):
+    """Its library is elsewhere, or lacks a function: nothing is asked then."""
+    monkeypatch.setattr(walk, word, value)
+    assert not walk._load()
+
+
 @pytest.mark.parametrize("dtype", walk.DTYPES, ids=str)
 @pytest.mark.parametrize("shape", [(), (1,), (3, 4), (2, 3, 4, 5)], ids=str)
 def test_addresses_are_those_of_the_tensors(dtype, shape):

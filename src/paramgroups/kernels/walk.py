@@ -25,8 +25,11 @@ _WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "devi
 
 
 def _load() -> bool:
-    """Make torch's functions known to compiled code; False where this torch lacks one."""
-    library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / _LIBRARY))
+    """Make torch's functions known to compiled code; False where this torch lacks one, or keeps them elsewhere."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / _LIBRARY))
+    except OSError:
+        return False
     if not all(hasattr(library, _PREFIX + word) for word in _WORDS):
         return False
     for word in _WORDS:
