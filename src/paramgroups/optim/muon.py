@@ -9,7 +9,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,8 +19,11 @@ from torch.optim.optimizer import ParamsT
 from paramgroups.errors import HyperparameterValueError, NotAMatrixError
 from paramgroups.optim.orthogonal import orthogonalized
 
-_AT_ONCE: Final = 1 << 22  # elements of a batch, unless a single matrix has more
+_AT_ONCE: Final = {"cpu": 1 << 18}  # elements of a batch, unless a matrix has more: on a CPU what stays in its cache
+_AT_ONCE_ELSEWHERE: Final = 1 << 24
 _MOST_STEPS: Final = 99  # torch's limit
+
+T = TypeVar("T")
 
 _RATIOS: Final[dict[str | None, Callable[[int, int], float]]] = {  # rows and columns -> what an lr is multiplied by
     None: lambda rows, columns: math.sqrt(max(1, rows / columns)),
@@ -104,8 +107,8 @@ class Muon(_Base):
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); Liu et al., arXiv:2502.16982, for
     weight decay and `match_rms_adamw`. Matrices of equal shape are made orthogonal in one batch, a tall one as its
-    transpose, up to 4 M elements at a time. On a CPU the batch is ordered by the matrices' own numbers, so that any
-    partition into groups gives the same bits; which parameters have a gradient may still change the last of them.
+    transpose. On a CPU a batch is ordered by the matrices' own numbers, so that any partition into groups gives the same
+    bits; which parameters have a gradient may still change the last of them.
 
     Arguments, defaults, state and `state_dict` are those of `torch.optim.Muon`, on a torch that has none too.
 
@@ -158,7 +161,7 @@ class Muon(_Base):
             _check(group, _title(group, index))
         for kind, matrices in self._kinds().items():
             torch._foreach_lerp_([m.momentum for m in matrices], [m.gradient for m in matrices], 1 - kind.momentum)
-            for batch in _batches(_distinct(matrices, kind), kind):
+            for batch in _parts(_distinct(matrices, kind), kind):
                 _step(batch, kind)
 
     def _kinds(self) -> dict[_Kind, list[_Matrix]]:
@@ -213,17 +216,17 @@ def _distinct(matrices: Sequence[_Matrix], kind: _Kind) -> list[list[_Matrix]]:
     if len(matrices) == 1 or kind.device.type != "cpu":
         return [[matrix] for matrix in matrices]
     found: dict[bytes, list[_Matrix]] = {}
-    for matrix in matrices:
-        (update,) = _updates([matrix], kind)
-        digest = hashlib.sha1(update.view(torch.uint8).numpy(), usedforsecurity=False).digest()
-        found.setdefault(digest, []).append(matrix)
+    for part in _parts(matrices, kind):
+        for matrix, update in zip(part, _updates(part, kind), strict=True):
+            digest = hashlib.sha1(update.view(torch.uint8).numpy(), usedforsecurity=False).digest()
+            found.setdefault(digest, []).append(matrix)
     return [found[digest] for digest in sorted(found)]
 
 
-def _batches(equals: Sequence[list[_Matrix]], kind: _Kind) -> Iterator[Sequence[list[_Matrix]]]:
-    """The same, cut into batches of bounded size."""
-    most = max(1, _AT_ONCE // (kind.short * kind.long))
-    return (equals[start : start + most] for start in range(0, len(equals), most))
+def _parts(items: Sequence[T], kind: _Kind) -> Iterator[Sequence[T]]:
+    """The items, one a matrix, in parts whose batches have a bounded size."""
+    most = max(1, _AT_ONCE.get(kind.device.type, _AT_ONCE_ELSEWHERE) // (kind.short * kind.long))
+    return (items[start : start + most] for start in range(0, len(items), most))
 
 
 def _updates(matrices: Sequence[_Matrix], kind: _Kind) -> list[Tensor]:
