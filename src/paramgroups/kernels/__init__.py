@@ -2,3 +2,7 @@
 
 Knows tensors, addresses and numbers; knows nothing of groups' names, models, plans or time.
 """
+
+from paramgroups.kernels.algorithm import Algorithm
+
+__all__ = ["Algorithm"]

@@ -5,6 +5,7 @@ Knows the two functions that make an algorithm and the words they may use; compu
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import inspect
 import math
@@ -26,8 +27,8 @@ class Algorithm:
 
     Args:
         update: `(p, g, *state, *scalars) -> (p, *state)`, for one element of parameter, gradient and state.
-        scalars: `(step, *hyperparameters) -> scalars`, floats all, for one parameter: `step` is the number of this update,
-            from 1, or 0.0 where the algorithm does not `count`.
+        scalars: `(step, *hyperparameters) -> scalars`, all floats, for one parameter; `step` is the number of this
+            update, from 1, or 0 where the algorithm does not count.
         state: the keys, in `optimizer.state[p]`, of the state that has an element for each of the parameter's.
         counts: whether `optimizer.state[p]["step"]` is counted up in each update.
         absent: the keys of state that is not kept: the update is given 0 for it, and what it returns is dropped.
@@ -98,4 +99,4 @@ def sign(x: Any) -> Any:
 
 def bound(function: Function, vocabulary: Mapping[str, object]) -> types.FunctionType:
     """The same code with other meanings for its words."""
-    return types.FunctionType(function.__code__, dict(vocabulary), function.__name__)
+    return types.FunctionType(function.__code__, {"__builtins__": builtins, **vocabulary}, function.__name__)

@@ -1,19 +1,14 @@
 """An algorithm compiled for the processor: one loop over all rows of a table, by addresses.
 
-Knows numba. A step begins once, row by row (counts of steps, scalars), and then runs over the elements of all rows as if
-they stood in one line, so that threads share the work evenly wherever one tensor ends and the next begins.
+Knows numba. A step begins once, row by row (counts of steps, scalars), and then runs over the elements of all rows as
+if they stood in one line, so that threads share the work evenly wherever one tensor ends and the next begins.
 """
-
-# Functions that numba compiles have no annotations: it infers the types, once for each set of them.
-# ruff: noqa: ANN001, ANN202
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 from __future__ import annotations
 
 import functools
 import math
 import os
-import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
@@ -22,10 +17,10 @@ import numba
 import numpy as np
 import torch
 from numba.extending import intrinsic
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from paramgroups.kernels.algorithm import Algorithm, bound
-from paramgroups.kernels.walk import READY, pointer
+from paramgroups.kernels.jit import jit
+from paramgroups.kernels.walk import READY, carray, pointer
 
 SHARE: Final = 65_536
 """A thread is given at least so many elements: with fewer, handing them over takes longer than updating them."""
@@ -41,12 +36,12 @@ class Kernel(NamedTuple):
 # The vocabulary, for one number.
 
 
-@numba.njit(cache=True)
+@jit
 def _where(condition, then, otherwise):
     return then if condition else otherwise
 
 
-@numba.njit(cache=True)
+@jit
 def _maximum(a, b):
     return a if a > b or a != a else b  # noqa: PLR0124 - true for NaN, which torch.maximum hands on
 
@@ -57,8 +52,7 @@ _VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "
 # Numbers as they stand in memory, and as they are computed with.
 
 
-@intrinsic
-def _bits(typing_context: Any, value: Any) -> Any:
+def _reinterpreted(typing_context: Any, value: Any) -> Any:
     """The bits of a float32 as a uint32, or the reverse."""
     other = numba.uint32 if value == numba.float32 else numba.float32
 
@@ -68,17 +62,20 @@ def _bits(typing_context: Any, value: Any) -> Any:
     return other(value), generate
 
 
-@numba.njit(cache=True)
+_bits: Any = intrinsic(_reinterpreted)
+
+
+@jit
 def _same(value):
     return value
 
 
-@numba.njit(cache=True)
+@jit
 def _from_bfloat16(value):
     return _bits(np.uint32(np.uint32(value) << np.uint32(16)))
 
 
-@numba.njit(cache=True)
+@jit
 def _to_bfloat16(value):
     """To the nearest, halves to even, as torch rounds."""
     bits = _bits(value)
@@ -87,7 +84,7 @@ def _to_bfloat16(value):
     return np.uint16(0x7FC0) if value != value else np.uint16(rounded)  # noqa: PLR0124 - true for NaN
 
 
-_MEMORY: Final = {  # what stands in memory, what is computed with, from the one to the other, and back
+_MEMORY: Final = {  # what stands in memory, what is computed with, from the one to the other, back
     torch.float32: (numba.float32, numba.float32, _same, _same),
     torch.float64: (numba.float64, numba.float64, _same, _same),
     torch.bfloat16: (numba.uint16, numba.float32, _from_bfloat16, _to_bfloat16),
@@ -157,7 +154,7 @@ def _written(algorithm: Algorithm) -> tuple[str, str]:
 
 @functools.cache
 def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> Kernel:
-    """The algorithm's two loops for parameters of one dtype; what is compiled is kept on disk.
+    """The algorithm's two loops for parameters of one dtype.
 
     Args:
         algorithm: what to do.
@@ -165,17 +162,17 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
         counted: of the counts of steps, torch.float32 or torch.float64.
 
     Returns:
-        `begin` counts the steps of the ready rows up, fills `scalars` and `offsets`, and returns the number of elements;
-        `run` updates the elements `first` to `last` of the line in which all rows stand, without the interpreter's lock.
+        `begin` counts the steps of the ready rows up, fills `scalars` and `offsets`, and returns how many elements that
+        is; `run` updates those from `first` to `last`, without the interpreter's lock.
     """
     stored, computed, widen, narrow = _MEMORY[dtype]
     meanings = {
         "READY": READY,
-        "carray": numba.carray,
+        "carray": carray,
         "computed": computed,
         "counted": _MEMORY[counted][0],
         "float64": numba.float64,
-        "formula": numba.njit(bound(algorithm.scalars, _VOCABULARY)),
+        "formula": numba.njit(error_model="numpy")(bound(algorithm.scalars, _VOCABULARY)),
         "narrow": narrow,
         "np": np,
         "pointer": pointer,
@@ -184,23 +181,19 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
         "update": numba.njit(error_model="numpy")(bound(algorithm.update, _VOCABULARY)),
         "widen": widen,
     }
-    made = []
+    variant = f"{algorithm.fingerprint}_{dtype}_{counted}".replace("torch.", "")
     for name, source in zip(Kernel._fields, _written(algorithm), strict=True):
         exec(compile(source, __file__, "exec"), meanings)
-        function = meanings[name]
-        function.__module__, function.__qualname__ = (
-            __name__,
-            f"{name}_{algorithm.fingerprint}_{dtype}_{counted}".replace("torch.", ""),
-        )
-        made.append(numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    return Kernel(*made)
+        function: Any = meanings[name]
+        function.__module__, function.__qualname__ = __name__, f"{name}_{variant}"  # under which it is kept on disk
+    return Kernel(jit(meanings["begin"]), jit(meanings["run"], lock=False))
 
 
 def execute(run: Callable[..., None], elements: int, *table: object) -> None:
     """Update the elements of a table, in as many threads as torch uses and there is work for.
 
-    The threads are Python's own, let go of the interpreter's lock and sleep between steps: a second OpenMP beside torch's,
-    which numba's own threads may bring, would spin against it.
+    The threads are Python's, without the interpreter's lock, and sleep between steps. numba's own may bring a second
+    OpenMP, whose threads spin against torch's.
     """
     parts = max(1, min(torch.get_num_threads(), elements // SHARE))
     ends = [elements * part // parts for part in range(parts + 1)]

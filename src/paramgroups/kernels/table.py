@@ -51,7 +51,7 @@ class Table:
             walk.DEVICES[first.device.type],
         )
         columns = len(algorithm.kept)
-        self.status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
+        self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
         self._addresses = np.zeros((len(rows), 2 + columns + (step is not None)), dtype=np.int64)
         self._fixed = (
             _integers(map(_POINTER, state)).reshape(len(rows), columns),
@@ -65,27 +65,45 @@ class Table:
         )
         self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
         self._groups = _integers(row.group for row in rows)
+        self._alive: list[Tensor | None] = []
         self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         self._scalars = np.empty((len(rows), algorithm.numbers))
 
     def look(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[int, int]:
-        """Find where everything is now, and write into `status` what each row is.
+        """Find where everything is now, and what each row is.
 
         Args:
-            parameters: those of the rows.
-            gradients: theirs; what stands there must be plain tensors.
+            parameters: those of the rows, and any that follow.
+            gradients: theirs, or None; plain tensors.
 
         Returns:
             How many rows are ready, and how many have a gradient and are not.
         """
-        count = len(self.status)
+        self._alive = [*parameters, *gradients]  # until they have been run
+        count = len(self._status)
         places = np.fromiter(map(_POINTER, parameters), np.int64, count)
         try:
             others = np.fromiter(map(_POINTER, gradients), np.int64, count)
         except AttributeError:
-            others = _integers(0 if gradient is None else gradient._cdata for gradient in gradients)
-        found: tuple[int, int] = walk.look(places, others, *self._fixed, self._addresses, self.status)
+            pointers = (0 if gradient is None else _POINTER(gradient) for gradient in gradients)
+            others = np.fromiter(pointers, np.int64, count)
+        found: tuple[int, int] = walk.look(places, others, *self._fixed, self._addresses, self._status)
         return found
+
+    @property
+    def ready(self) -> list[int]:
+        """The rows that `run` will update."""
+        return [*np.flatnonzero(self._status == walk.READY)]
+
+    @property
+    def wrong(self) -> list[int]:
+        """The rows that have a gradient and cannot be run."""
+        return [*np.flatnonzero(self._status > walk.READY)]
+
+    @property
+    def changed(self) -> bool:
+        """Whether a parameter, or state of one, is no longer what it was."""
+        return walk.CHANGED in self._status
 
     def run(self, values: NDArray[np.float64], scale: float) -> None:
         """Update every ready row.
@@ -96,6 +114,7 @@ class Table:
         """
         begin: Any = self._kernel.begin
         elements = begin(
-            self.status, self._groups, self._fixed[5], values, self._addresses, self._offsets, self._scalars
+            self._status, self._groups, self._fixed[5], values, self._addresses, self._offsets, self._scalars
         )
         cpu.execute(self._kernel.run, elements, self._offsets, self._addresses, self._scalars, scale)
+        self._alive.clear()

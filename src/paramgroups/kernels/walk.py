@@ -1,12 +1,8 @@
 """A look at many tensors at once: is each what it was, and where are its numbers now?
 
-Knows torch's C interface for compiled models, whose functions tell a tensor's data, shape, strides, dtype and device; it
-is kept from version to version, and a call costs some nanoseconds. Knows nothing of what the tensors are for.
+Knows torch's C interface for compiled models, whose functions tell a tensor's data, shape, strides, dtype and device;
+it stays the same from version to version, and a call costs nanoseconds. Knows nothing of what the tensors are for.
 """
-
-# Functions that numba compiles have no annotations: it infers the types, once for each set of them.
-# ruff: noqa: ANN001, ANN202
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 from __future__ import annotations
 
@@ -20,6 +16,8 @@ import numba
 import torch
 from numba import types
 from numba.extending import intrinsic
+
+from paramgroups.kernels.jit import jit
 
 _LIBRARY: Final = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
 _PREFIX: Final = "aoti_torch_get_"
@@ -59,9 +57,7 @@ _data_ptr, _numel, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
 )
 
 
-@intrinsic
-def pointer(typing_context: Any, address: Any, dtype: Any) -> Any:
-    """An address as a pointer to numbers of `dtype`."""
+def _pointer(typing_context: Any, address: Any, dtype: Any) -> Any:
     kind = types.CPointer(dtype.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -70,35 +66,35 @@ def pointer(typing_context: Any, address: Any, dtype: Any) -> Any:
     return kind(address, dtype), generate
 
 
-@numba.njit(cache=True)
+carray: Any = numba.carray  # type: ignore[attr-defined]  # it is documented, and not in numba's __all__
+pointer: Any = intrinsic(_pointer)
+"""An address as a pointer to numbers of a dtype, in compiled code."""
+
+
+@jit
 def _alike(tensor, dtype, device, shape, strides, answers):
-    """Whether a tensor is dense and on this device, with this dtype, this shape and, where they matter, these strides."""
+    """Whether a tensor is dense, and of this dtype, device, shape and, where they matter, strides."""
     where = answers.ctypes.data
-    answers[0] = 0
-    if _layout(tensor, where) != 0 or answers[0] != 0:  # 0 is strided
+    answers[0] = 0  # the first three answers fill half of it
+    if (
+        (_layout(tensor, where) != 0 or answers[0] != 0)  # 0 is strided
+        or (_device_type(tensor, where) != 0 or answers[0] != device)
+        or (_dtype(tensor, where) != 0 or answers[0] != dtype)
+        or (_dim(tensor, where) != 0 or answers[0] != shape.size)
+        or _sizes(tensor, where) != 0
+    ):
         return False
-    if _device_type(tensor, where) != 0 or answers[0] != device:
-        return False
-    answers[0] = 0
-    if _dtype(tensor, where) != 0 or answers[0] != dtype:
-        return False
-    if _dim(tensor, where) != 0 or answers[0] != shape.size:
-        return False
-    if shape.size == 0:
-        return True
-    if _sizes(tensor, where) != 0:
-        return False
-    own_shape = numba.carray(pointer(answers[0], numba.int64), (shape.size,))
+    own_shape = carray(pointer(answers[0], numba.int64), (shape.size,))
     if _strides(tensor, where) != 0:
         return False
-    own_strides = numba.carray(pointer(answers[0], numba.int64), (shape.size,))
+    own_strides = carray(pointer(answers[0], numba.int64), (shape.size,))
     for axis in range(shape.size):
         if own_shape[axis] != shape[axis] or (shape[axis] > 1 and own_strides[axis] != strides[axis]):
             return False
     return True
 
 
-@numba.njit(cache=True)
+@jit
 def _followed(tensor, before, dtype, device, shape, strides, numel, answers):
     """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was.
 
@@ -116,7 +112,7 @@ def _followed(tensor, before, dtype, device, shape, strides, numel, answers):
     return place if _dtype(tensor, where) == 0 and answers[0] == dtype else 0
 
 
-@numba.njit(cache=True)
+@jit
 def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, kind, answers, addresses, status):
     """Look at every row's tensors, note where their numbers are, and say of each row what it is.
 
@@ -131,7 +127,7 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, 
         lengths: int64 `[rows]`, how many elements each has.
         kind: the dtype of parameter, gradient and state, that of the counts, and the device of all, by torch's numbers.
         answers: int64 `[1]`, where torch puts an answer.
-        addresses: int64 `[rows, 2 + tensors + 1]`, what the last look found, replaced: parameter, gradient, state, count.
+        addresses: int64 `[rows, 2 + tensors + 1]`, those of the last look, replaced: parameter, gradient, state, count.
         status: int8 `[rows]`, filled with `IDLE`, `READY`, `UNLIKE` or `CHANGED`.
 
     Returns:

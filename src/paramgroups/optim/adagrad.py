@@ -3,10 +3,6 @@
 Knows the update of one element; everything around it is torch's class and the tables'.
 """
 
-# What is compiled has no annotations: each executor gives the names its own types.
-# ruff: noqa: ANN001, ANN202
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
-
 from __future__ import annotations
 
 from typing import Final
@@ -14,7 +10,7 @@ from typing import Final
 import torch
 
 from paramgroups.kernels.algorithm import Algorithm, sqrt, where
-from paramgroups.optim.roster import Group
+from paramgroups.optim.ordinary import Group
 from paramgroups.optim.tabled import Tabled
 
 
@@ -37,6 +33,5 @@ class Adagrad(Tabled, torch.optim.Adagrad):
 
     numbers = ("lr", "lr_decay", "eps", "weight_decay", "maximize")
 
-    @staticmethod
-    def algorithm(group: Group) -> Algorithm:
+    def algorithm(self, group: Group) -> Algorithm:
         return ADAGRAD

@@ -3,18 +3,14 @@
 Knows the update of one element; everything around it is torch's class and the tables'.
 """
 
-# What is compiled has no annotations: each executor gives the names its own types.
-# ruff: noqa: ANN001, ANN202
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
-
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from paramgroups.kernels.algorithm import Algorithm, maximum, sqrt, where
-from paramgroups.optim.roster import Group
+from paramgroups.optim.ordinary import Group
 from paramgroups.optim.tabled import Tabled
 
 
@@ -42,8 +38,7 @@ ADAM: Final = AMSGRAD.without("max_exp_avg_sq")
 class _OfBoth(Tabled):
     numbers = ("lr", "betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay")
 
-    @staticmethod
-    def algorithm(group: Group) -> Algorithm:
+    def algorithm(self, group: Group) -> Algorithm:
         return AMSGRAD if group["amsgrad"] else ADAM
 
 

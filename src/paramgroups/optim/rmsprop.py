@@ -3,10 +3,6 @@
 Knows the update of one element; everything around it is torch's class and the tables'.
 """
 
-# What is compiled has no annotations: each executor gives the names its own types.
-# ruff: noqa: ANN001, ANN202
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
-
 from __future__ import annotations
 
 from typing import Final
@@ -14,7 +10,7 @@ from typing import Final
 import torch
 
 from paramgroups.kernels.algorithm import Algorithm, sqrt, where
-from paramgroups.optim.roster import Group
+from paramgroups.optim.ordinary import Group
 from paramgroups.optim.tabled import Tabled
 
 
@@ -40,7 +36,6 @@ class RMSprop(Tabled, torch.optim.RMSprop):
     numbers = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
     deciding = frozenset({"momentum", "centered"})
 
-    @staticmethod
-    def algorithm(group: Group) -> Algorithm:
+    def algorithm(self, group: Group) -> Algorithm:
         absent = [*([] if group["momentum"] > 0 else ["momentum_buffer"]), *([] if group["centered"] else ["grad_avg"])]
         return FULL.without(*absent)

@@ -1,7 +1,7 @@
 """A step that serves all groups at once: what every optimizer of ours does, whichever its algorithm.
 
-Knows torch's optimizers, and when their step is the ordinary one; whatever is not takes torch's own update, inside the
-same step. Which tensors the tables serve is the roster's to know.
+Knows torch's optimizers, and makes one update of what the roster's tables serve and, inside the same step, of what they
+do not, as torch does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.roster import Group, Roster, local, served
+from paramgroups.optim.ordinary import Group, local, served
+from paramgroups.optim.roster import Roster
 
 _GRADIENT: Final = attrgetter("grad")
 _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the optimizer for the time of a step
@@ -27,7 +28,9 @@ _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the
 class Tabled(Optimizer):
     """An optimizer whose step is made by tables of all groups' tensors; mixed into a class of torch's, before it.
 
-    A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`.
+    A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`. So does,
+    in any group, what is not ordinary: sparse or complex tensors, other dtypes, gradients laid out otherwise than their
+    parameters, and the first step of each parameter, in which torch makes its state.
     """
 
     numbers: ClassVar[tuple[str, ...]]
@@ -38,10 +41,11 @@ class Tabled(Optimizer):
     _step_supports_amp_scaling = True  # a GradScaler leaves unscaling and skipping to the step
     _roster: Roster | None = None
 
-    @staticmethod
-    def algorithm(group: Group) -> Algorithm:
+    def algorithm(self, group: Group) -> Algorithm:
         """The update that a group's parameters take."""
-        raise TypeError("a class without an algorithm makes no steps")
+        raise TypeError(
+            f"{type(self).__name__} has no algorithm, and so no step.\nMix Tabled into a class that has one."
+        )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
@@ -59,8 +63,8 @@ class Tabled(Optimizer):
         _uncompiled()(self)
         return loss
 
-    def _serve(self) -> None:
-        """One update of everything that has a gradient."""
+    def _update(self) -> None:
+        """One update of every parameter that has a gradient."""
         with _set_aside(self, _SCALING) as (scale, overflow):
             if overflow is not None and bool(overflow):
                 return
@@ -69,17 +73,16 @@ class Tabled(Optimizer):
             if self._roster is None or not self._roster.holds(self, parameters):
                 self._roster = Roster(self, parameters)
             roster = self._roster
-            gradients = list(map(_GRADIENT, parameters))
-            left = roster.look(parameters, gradients)
+            left = roster.look(parameters, list(map(_GRADIENT, parameters)))
             if left:
-                self._take_torchs_step([parameters[position] for position in left], divisor)
+                self._update_otherwise([parameters[position] for position in left], divisor)
             roster.run(divisor)
-            torch.autograd.graph.increment_version(roster.updated)  # autograd is told what it cannot see
+            torch.autograd.graph.increment_version(roster.updated)  # so that autograd sees what it was not told
             if roster.stale:
                 self._roster = None
 
-    def _take_torchs_step(self, parameters: Sequence[Tensor], divisor: float) -> None:
-        """Let torch's own class update some parameters, as if they were the only ones."""
+    def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
+        """Update some parameters without tables, as if they were all there are."""
         if divisor != 1.0:
             for parameter in parameters:
                 local(parameter.grad).div_(divisor)
@@ -87,14 +90,18 @@ class Tabled(Optimizer):
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
         for group in lent:
-            if served(group):  # a class's default may be one that takes all tensors of a group together
+            if served(group):  # one tensor after the other, so that it does not matter which others there are
                 group |= {key: False for key in ("foreach", "fused") if key in group}
         self.param_groups = lent
         try:
             with torch.no_grad():
-                _unhooked_step(type(self))(self)
+                self._plain_step()
         finally:
             self.param_groups = own
+
+    def _plain_step(self) -> None:
+        """The step of torch's class."""
+        _unhooked_step(type(self))(self)  # type: ignore[arg-type]  # a class is hashable, whatever mypy reads
 
 
 @contextmanager
@@ -111,14 +118,15 @@ def _set_aside(optimizer: Optimizer, names: Sequence[str]) -> Iterator[list[Any]
 @functools.cache
 def _uncompiled() -> Callable[[Tabled], None]:
     """The update, out of sight of torch.compile, which cannot follow it."""
-    return torch.compiler.disable(Tabled._serve)  # type: ignore[no-any-return]  # torch does not type it
+    hidden: Callable[[Tabled], None] = torch.compiler.disable(Tabled._update)
+    return hidden
 
 
 @functools.cache
-def _unhooked_step(kind: type[Optimizer]) -> Callable[[Optimizer], Any]:
+def _unhooked_step(kind: Any) -> Callable[[Optimizer], Any]:
     """The step of the class of torch's below, without the hooks that torch wraps around it at first use."""
     below = kind.__mro__[kind.__mro__.index(Tabled) + 1 :]
-    step = next(vars(base)["step"] for base in below if "step" in vars(base))
+    step: Any = next(vars(base)["step"] for base in below if "step" in vars(base))
     while getattr(step, "hooked", False):
         step = step.__wrapped__
     return step  # type: ignore[no-any-return]  # it was found in a class's dict
