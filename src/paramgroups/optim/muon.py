@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo  # torch.compiler.disable, but loaded when it is needed
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from paramgroups.errors import HyperparameterValueError, NotAMatrixError
+from paramgroups.errors import HyperparameterValueError, NotAMatrixError, ParamGroupsError
 from paramgroups.optim.orthogonal import orthogonalized
 
 _AT_ONCE: Final = {"cpu": 1 << 18}  # elements of a batch, unless a matrix has more: on a CPU what stays in its cache
 _AT_ONCE_ELSEWHERE: Final = 1 << 24
+_MATRIX: Final = 2  # dimensions
 _MOST_STEPS: Final = 99  # torch's limit
 
 T = TypeVar("T")
@@ -84,7 +86,7 @@ class _Kind(NamedTuple):
     eps: float
     dtype: torch.dtype
     device: torch.device
-    spread: tuple[Any, Any]  # over which processes, and how; a plain tensor is not
+    spread: tuple[Any, Any]
     short: int
     long: int
 
@@ -107,13 +109,14 @@ class Muon(_Base):
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); Liu et al., arXiv:2502.16982, for
     weight decay and `match_rms_adamw`. Matrices of equal shape are made orthogonal in one batch, a tall one as its
-    transpose. On a CPU a batch is ordered by the matrices' own numbers, so that any partition into groups gives the same
-    bits; which parameters have a gradient may still change the last of them.
+    transpose. On a CPU a batch is ordered by the matrices' own numbers, so that any partition into groups gives the
+    same bits; which parameters have a gradient may still change the last of them.
 
     Arguments, defaults, state and `state_dict` are those of `torch.optim.Muon`, on a torch that has none too.
 
     Raises:
-        NotAMatrixError: a parameter has other than two dimensions; from `add_param_group` too.
+        NotAMatrixError: a parameter has other than two dimensions; from `add_param_group` too, as the next.
+        HyperparameterValueError: a group's Newton–Schulz values, or its `adjust_lr_fn`, cannot be used.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.zeros(2, 2))
@@ -125,14 +128,11 @@ class Muon(_Base):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        for position, parameter in enumerate(group["params"]):
-            if parameter.ndim != 2:
-                index = len(self.param_groups) - 1
-                del self.param_groups[-1]
-                names = group.get("param_names")
-                name = repr(names[position]) if names else f"Parameter {position}"
-                raise NotAMatrixError(name, _title(group, index), tuple(parameter.shape), type(self).__name__)
+        try:
+            self._check(len(self.param_groups) - 1)
+        except (ParamGroupsError, RuntimeError):
+            del self.param_groups[-1]
+            raise
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
@@ -144,25 +144,45 @@ class Muon(_Base):
             What the closure returned.
 
         Raises:
-            HyperparameterValueError: a group's Newton–Schulz values, or the adjustment of its lr, cannot be used.
-            RuntimeError: a parameter is complex, or a gradient sparse. In either case nothing was updated.
+            HyperparameterValueError, NotAMatrixError: a group was edited so that it cannot be served.
+            RuntimeError: a parameter is complex, or a gradient sparse. In each case nothing was updated.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        _uncompiled()(self)
+        self._update()
         return loss
 
+    @_disable_dynamo  # which would compile it anew for every set of gradients
     @torch.no_grad()
     def _update(self) -> None:
         """One update of everything that has a gradient."""
-        for index, group in enumerate(self.param_groups):
-            _check(group, _title(group, index))
+        for index in range(len(self.param_groups)):
+            self._check(index)
         for kind, matrices in self._kinds().items():
             torch._foreach_lerp_([m.momentum for m in matrices], [m.gradient for m in matrices], 1 - kind.momentum)
             for batch in _parts(_distinct(matrices, kind), kind):
                 _step(batch, kind)
+
+    def _check(self, index: int) -> None:
+        """Accept a group that a step can serve."""
+        group = self.param_groups[index]
+        where = f"group {group.get('name', index)!r}"
+        if group["adjust_lr_fn"] not in _RATIOS:
+            raise HyperparameterValueError("adjust_lr_fn", group["adjust_lr_fn"], where, f"one of {list(_RATIOS)}")
+        if group["ns_steps"] > _MOST_STEPS:
+            raise HyperparameterValueError("ns_steps", group["ns_steps"], where, f"at most {_MOST_STEPS}")
+        if len(group["ns_coefficients"]) != len("abc"):
+            raise HyperparameterValueError("ns_coefficients", group["ns_coefficients"], where, "three numbers")
+        for position, parameter in enumerate(group["params"]):
+            if parameter.ndim != _MATRIX:
+                name = repr(group["param_names"][position]) if "param_names" in group else f"Parameter {position}"
+                raise NotAMatrixError(name, where, tuple(parameter.shape), type(self).__name__)
+            if parameter.grad is not None and parameter.is_complex():
+                raise RuntimeError(f"Muon does not support complex parameters; there is one in {where}.")
+            if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                raise RuntimeError(f"Muon does not support sparse gradients; there is one in {where}.")
 
     def _kinds(self) -> dict[_Kind, list[_Matrix]]:
         """The matrices that have a gradient, those together that can share a batch."""
@@ -170,42 +190,23 @@ class Muon(_Base):
         for group in self.param_groups:
             lr, ratio = group["lr"], _RATIOS[group["adjust_lr_fn"]]
             kept = float(1 - lr * group["weight_decay"])
-            told = float(group["momentum"]), bool(group["nesterov"]), tuple(group["ns_coefficients"])
-            told = *told, group["ns_steps"], group["eps"]
+            numbers = float(group["momentum"]), bool(group["nesterov"]), tuple(group["ns_coefficients"])
+            alike = functools.partial(_Kind, *numbers, group["ns_steps"], group["eps"])
             for parameter in group["params"]:
                 gradient = parameter.grad
-                if gradient is None or parameter.numel() == 0:
+                if gradient is None:
                     continue
                 state = self.state[parameter]
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(gradient, memory_format=torch.preserve_format)
-                spread = getattr(gradient, "device_mesh", None), getattr(gradient, "placements", None)
-                kind = _Kind(*told, gradient.dtype, gradient.device, spread, *sorted(parameter.shape))
-                size = float(lr * ratio(*parameter.shape))
-                matrix = _Matrix(parameter, gradient, state["momentum_buffer"], kept, size)
+                if parameter.numel() == 0:
+                    continue
+                short, long = sorted(parameter.shape)
+                kind = alike(gradient.dtype, gradient.device, _spread(gradient), short, long)
+                adjusted = float(lr * ratio(*parameter.shape))
+                matrix = _Matrix(parameter, gradient, state["momentum_buffer"], kept, adjusted)
                 found.setdefault(kind, []).append(matrix)
         return found
-
-
-def _title(group: dict[str, Any], index: int) -> str:
-    return f"group {group.get('name', index)!r}"
-
-
-def _check(group: dict[str, Any], where: str) -> None:
-    """Accept a group that a step can serve."""
-    if group["adjust_lr_fn"] not in _RATIOS:
-        raise HyperparameterValueError("adjust_lr_fn", group["adjust_lr_fn"], where, f"one of {list(_RATIOS)}")
-    if group["ns_steps"] > _MOST_STEPS:
-        raise HyperparameterValueError("ns_steps", group["ns_steps"], where, f"at most {_MOST_STEPS}")
-    if len(group["ns_coefficients"]) != 3:
-        raise HyperparameterValueError("ns_coefficients", group["ns_coefficients"], where, "three numbers")
-    for parameter in group["params"]:
-        if parameter.grad is None:
-            continue
-        if parameter.is_complex():
-            raise RuntimeError(f"Muon does not support complex parameters; there is one in {where}.")
-        if parameter.grad.layout != torch.strided:
-            raise RuntimeError(f"Muon does not support sparse gradients; there is one in {where}.")
 
 
 def _distinct(matrices: Sequence[_Matrix], kind: _Kind) -> list[list[_Matrix]]:
@@ -218,7 +219,7 @@ def _distinct(matrices: Sequence[_Matrix], kind: _Kind) -> list[list[_Matrix]]:
     found: dict[bytes, list[_Matrix]] = {}
     for part in _parts(matrices, kind):
         for matrix, update in zip(part, _updates(part, kind), strict=True):
-            digest = hashlib.sha1(update.view(torch.uint8).numpy(), usedforsecurity=False).digest()
+            digest = hashlib.sha1(update.view(torch.uint8).numpy().data, usedforsecurity=False).digest()
             found.setdefault(digest, []).append(matrix)
     return [found[digest] for digest in sorted(found)]
 
@@ -231,9 +232,10 @@ def _parts(items: Sequence[T], kind: _Kind) -> Iterator[Sequence[T]]:
 
 def _updates(matrices: Sequence[_Matrix], kind: _Kind) -> list[Tensor]:
     """What is to be made orthogonal: bfloat16, no more rows than columns, contiguous."""
-    updates = [matrix.momentum for matrix in matrices]
+    momenta = [matrix.momentum for matrix in matrices]
+    updates: Sequence[Tensor] = momenta
     if kind.nesterov:
-        updates = torch._foreach_lerp([matrix.gradient for matrix in matrices], updates, kind.momentum)
+        updates = torch._foreach_lerp([matrix.gradient for matrix in matrices], momenta, kind.momentum)
     return [_wide(_whole(update)).bfloat16().contiguous() for update in updates]
 
 
@@ -242,9 +244,14 @@ def _step(batch: Sequence[list[_Matrix]], kind: _Kind) -> None:
     updates = torch.stack(_updates([equal[0] for equal in batch], kind))
     updates = orthogonalized(updates, kind.coefficients, kind.steps, kind.eps)
     for equal, update in zip(batch, updates.unbind(), strict=True):
-        for matrix in equal:  # one by one: `_foreach_mul_` rounds its scalar to the parameter's dtype, as torch's Muon does not
+        for matrix in equal:  # one by one: for bfloat16, `_foreach_mul_` would round `kept` to .988 where it is .99
             matrix.parameter.mul_(matrix.kept)
             matrix.parameter.add_(_as_laid_out(update, matrix.parameter), alpha=-matrix.lr)
+
+
+def _spread(tensor: Any) -> tuple[Any, Any]:
+    """Over which processes a tensor is spread, and how."""
+    return getattr(tensor, "device_mesh", None), getattr(tensor, "placements", None)
 
 
 def _whole(tensor: Any) -> Tensor:
@@ -267,9 +274,3 @@ def _as_laid_out(update: Tensor, parameter: Any) -> Tensor:
 
     everywhere = DTensor.from_local(whole, parameter.device_mesh, [Replicate()] * parameter.device_mesh.ndim)
     return everywhere.redistribute(placements=parameter.placements)
-
-
-@functools.cache
-def _uncompiled() -> Callable[[Muon], None]:
-    """The update, out of sight of torch.compile, for which it would be another one for every set of gradients."""
-    return torch.compiler.disable(Muon._update)  # type: ignore[no-any-return]  # torch does not type it

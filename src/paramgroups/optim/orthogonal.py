@@ -37,7 +37,7 @@ def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], s
         [[[1.0, 0.0], [0.0, -1.0]]]
     """
     a, b, c = coefficients
-    norms = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).clamp(min=eps)
+    norms: Tensor = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).clamp(min=eps)
     x = (matrices / norms).to(_multiplied_in(matrices.device.type))
     for _ in range(steps):
         gram = _rounded(torch.bmm(x, x.mT))
@@ -54,7 +54,5 @@ def _rounded(numbers: Tensor) -> Tensor:
 @functools.cache
 def _multiplied_in(device: str) -> torch.dtype:
     """The dtype in which a device multiplies bfloat16 numbers fastest."""
-    native = device != "cpu" or (
-        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    native = device != "cpu" or (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return torch.bfloat16 if native else torch.float32
