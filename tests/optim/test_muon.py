@@ -4,7 +4,10 @@ import copy
 import functools
 import importlib.util
 import inspect
+import os
 import pickle
+import socket
+import subprocess
 import sys
 from itertools import pairwise, product
 from typing import Any
@@ -21,6 +24,7 @@ import paramgroups as pg
 from optims import give_gradients, in_groups, parameters
 from paramgroups.errors import HyperparameterValueError, NotAMatrixError
 from paramgroups.optim import Muon, muon
+from workers import gathering
 
 SHAPES = [(4, 6), (6, 4), (4, 4), (5, 7), (1, 9), (4, 6), (7, 19), (6, 4), (19, 7)]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
@@ -372,6 +376,40 @@ def test_plans_build_it():
         model(torch.ones(1, 4)).sum().backward()
         optimizer.step()
     assert pg.snapshot(optimizer)["lr/0"] == 0.0
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.slow  # two processes, each of which loads torch and its tensors that are spread
+def test_matrices_spread_over_processes_are_stepped_whole(free_port):
+    """Under FSDP2 and under tensor parallelism, two processes make the bits that one makes."""
+    own = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port),
+        "WORLD_SIZE": "2",
+        "PYTHONPATH": ":".join(sys.path),
+    }
+    pair = [
+        subprocess.Popen(
+            [sys.executable, gathering.__file__],
+            env=os.environ | own | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[0] for process in pair]
+    finally:
+        for process in pair:
+            process.kill()
+    assert said == [", ".join(gathering.WAYS)] * 2
 
 
 # --- nothing half done ----------------------------------------------------------------------------------------------
