@@ -9,6 +9,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
+    │   ├── NotAMatrixError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -76,6 +77,7 @@ from paramgroups.errors.planning import (
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NotAMatrixError,
     NotAModelError,
     NotAnOptimizerError,
     NothingSelectedError,
@@ -159,6 +161,7 @@ __all__ = [
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NotAMatrixError",
     "NotAModelError",
     "NotAnOptimizerError",
     "NothingSelectedError",
