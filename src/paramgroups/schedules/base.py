@@ -30,6 +30,12 @@ def require_schedule(value: object, name: str, where: str) -> Schedule:
     return value
 
 
+def _word_for(kind: type) -> str:
+    """What a class is called in code: `Cosine`, or, where it is another library's own, `dialects.torch.Phases`."""
+    _, foreign, home = kind.__module__.partition(".dialects.")
+    return f"dialects.{home.partition('.')[0]}.{kind.__name__}" if foreign else kind.__name__
+
+
 # What a field may hold, by the text of its annotation (so a module of shapes imports `annotations` from __future__).
 # Fields annotated otherwise are the shape's own business.
 _READERS: dict[str, Callable[[object, str, str], object]] = {
@@ -72,7 +78,7 @@ class Schedule(ABC):
             if field.default is MISSING or value != field.default:
                 code = getattr(value, "__qualname__", repr(value))  # a function by its name
                 arguments.append(code if number == 0 else f"{field.name}={code}")
-        return f"{type(self).__name__}({', '.join(arguments)})"
+        return f"{_word_for(type(self))}({', '.join(arguments)})"
 
     # --- values -------------------------------------------------------------------------------------------------
 

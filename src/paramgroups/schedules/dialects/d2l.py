@@ -1,0 +1,3 @@
+"""Dive into Deep Learning's schedulers."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""PyTorch's schedulers."""
+
+__all__: list[str] = []
