@@ -8,7 +8,8 @@ A script a peer, tools/goldens/<peer>.py, makes them in the peer's own environme
 - `values` are the peer's for a group of that base at the steps 0, 1, 2, ...: float64, every digit.
 - `ends`, where a case has it, is why there are no more: the peer's own words at the step after the last.
 - In arguments `{"call": name, "arguments": {...}}` is another call of the peer's, `{"function": "0.9 ** step"}` a
-  function of `step`, in which `math` may be used, and `{"tuple": [...]}` a tuple. All else is JSON.
+  function of `step`, in which `math` may be used, `{"tuple": [...]}` a tuple, and `{"mapping": [[key, value], ...]}` a
+  mapping whose keys are not text. All else is JSON.
 """
 
 import json
@@ -75,7 +76,7 @@ def cases(peer: str, *calls: str) -> list[Case]:
     return [case for case in found if not calls or case.call in calls]
 
 
-def decoded(value: Any, call: Callable[[str, dict[str, Any]], Any]) -> Any:
+def decoded(value: Any, call: Callable[[str, dict[str, Any]], Any]) -> Any:  # noqa: PLR0911 - one a kind of value
     """What an argument in a table stands for, where `call` makes what the peer's name and arguments do."""
     match value:
         case {"call": name, "arguments": arguments}:
@@ -84,6 +85,8 @@ def decoded(value: Any, call: Callable[[str, dict[str, Any]], Any]) -> Any:
             return eval(f"lambda step: {text}", {"math": math})
         case {"tuple": items}:
             return tuple(decoded(items, call))
+        case {"mapping": pairs}:
+            return {key: decoded(each, call) for key, each in pairs}
         case dict():
             return {name: decoded(each, call) for name, each in value.items()}
         case list():
