@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __all__ = [found.name for found in iter_modules(__path__)]
 
 if TYPE_CHECKING:
+    from paramgroups.schedules.dialects import conventions as conventions
     from paramgroups.schedules.dialects import d2l as d2l
     from paramgroups.schedules.dialects import torch as torch
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
