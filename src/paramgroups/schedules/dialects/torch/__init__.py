@@ -32,6 +32,7 @@ from paramgroups.schedules.dialects.torch.factors import (
     PolynomialLR,
     StepLR,
 )
+from paramgroups.schedules.dialects.torch.live import from_torch
 
 __all__ = [
     "SWALR",
@@ -50,4 +51,5 @@ __all__ = [
     "PolynomialLR",
     "SequentialLR",
     "StepLR",
+    "from_torch",
 ]

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import starmap
 from typing import Final, final
 
 import numpy as np
@@ -31,6 +32,7 @@ GOES_ON: Final = (MultiplicativeLR, SWALR)  # have no closed form, and so start 
 OVERWRITES: Final = (Cyclic, Derived, Phases)  # and leave, when they are made, an lr of their own for the others' base.
 
 _BASE: Final = Line(1.0, 0.0)
+_AHEAD: Final = 256  # steps of a curve that are computed at once
 
 
 class Group:
@@ -62,6 +64,10 @@ class Twin(ABC):
     def leaves(self) -> Iterator[Leaf]:
         """Those in it that are made of no others, in order."""
 
+    @abstractmethod
+    def clocks(self) -> Iterator[int]:
+        """The count of steps of each in it that keeps one, in order."""
+
 
 @final
 class Leaf(Twin):
@@ -73,7 +79,9 @@ class Leaf(Twin):
     """
 
     def __init__(self, schedule: Schedule, group: Group) -> None:
-        self._schedule, self._group = schedule, group
+        self._schedule = self._curve = schedule
+        self._group, self._read = group, (group.cycle, group.swa_lr)
+        self._lines: list[Line] = []
         self.epoch = 0
         match schedule:
             case Phases():
@@ -91,6 +99,9 @@ class Leaf(Twin):
 
     def leaves(self) -> Iterator[Leaf]:
         yield self
+
+    def clocks(self) -> Iterator[int]:
+        yield self.epoch
 
     def begin(self) -> None:
         self.epoch = 0
@@ -128,19 +139,28 @@ class Leaf(Twin):
             self._group.lr = Line(lr.factor + here.factor - there.factor, lr.offset + here.offset - there.offset)
 
     def _line(self, epoch: int) -> Line:
-        factor, offset = self._curve._line(np.array([float(epoch)]), 0.0)
-        return Line(float(np.max(factor)), float(np.max(offset)))
+        """The curve at a step of its own, with the lrs that stand in the group now."""
+        cycle, swa_lr = self._group.cycle, self._group.swa_lr
+        if self._read != (cycle, swa_lr):
+            self._read, self._lines = (cycle, swa_lr), []
+            match self._schedule:
+                case Phases() as own if cycle != _corners(own):
+                    start, peak, end = cycle
+                    self._curve = replace(own, levels=(start, peak, *(start for _ in own.levels[2:-1]), end))
+                case SWALR() as own:
+                    self._curve = replace(own, swa_lr=swa_lr)
+        while len(self._lines) <= epoch:
+            self._lines += self._more(len(self._lines))
+        return self._lines[epoch]
 
-    @property
-    def _curve(self) -> Schedule:
-        """The schedule, with the lrs that stand in the group."""
-        match self._schedule:
-            case Phases() as own if self._group.cycle != _corners(own):
-                start, peak, end = self._group.cycle
-                return replace(own, levels=(start, peak, *(start for _ in own.levels[2:-1]), end))
-            case SWALR() as own if self._group.swa_lr != own.swa_lr:
-                return replace(own, swa_lr=self._group.swa_lr)
-        return self._schedule
+    def _more(self, epoch: int) -> list[Line]:
+        """The next lines from `epoch` on: of what calls out no more than the one that is asked for."""
+        if isinstance(self._curve, MultiplicativeLR) and epoch:
+            ratio = float(Function(self._curve.lr_lambda).values([epoch], 1.0)[0])
+            return [Line(self._lines[-1].factor * ratio, 0.0)]
+        count = _AHEAD if self._curve.closed_form else 1
+        factors, offsets = self._curve.line(np.arange(epoch, epoch + count))
+        return list(starmap(Line, zip(factors.tolist(), offsets.tolist(), strict=True)))
 
 
 @final
@@ -164,6 +184,11 @@ class InTurn(Twin):
     def leaves(self) -> Iterator[Leaf]:
         for part in self._parts:
             yield from part.leaves()
+
+    def clocks(self) -> Iterator[int]:
+        yield self.epoch
+        for part in self._parts:
+            yield from part.clocks()
 
     def begin(self) -> None:
         self.step()
@@ -192,6 +217,10 @@ class Together(Twin):
     def leaves(self) -> Iterator[Leaf]:
         for part in self._parts:
             yield from part.leaves()
+
+    def clocks(self) -> Iterator[int]:
+        for part in self._parts:
+            yield from part.clocks()
 
     def begin(self) -> None:
         self.step()
