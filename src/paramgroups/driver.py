@@ -69,7 +69,7 @@ class Driver:
             check_unpatched(each, adopt=adopt)
         self.assignments = assignments
         self.on_edit = on_edit
-        self.lanes = lanes_for(optimizer, assignments)
+        self.lanes = lanes_for(optimizer, assignments, adopt=adopt)
         self.journal: list[Entry] = []
         self._check_claims(self.lanes)
         self._clock_is = (kind, stall_limit)
