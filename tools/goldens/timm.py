@@ -134,7 +134,10 @@ EDGES = [
             "noise": [0.5, 0.75],
         },
     ),
-    ("create_scheduler_v2", {"sched": "multistep", "decay_milestones": [2, 4], "step_on_epochs": False, "updates_per_epoch": 5}),
+    (
+        "create_scheduler_v2",
+        {"sched": "multistep", "decay_milestones": [2, 4], "step_on_epochs": False, "updates_per_epoch": 5},
+    ),
 ]
 
 
@@ -150,7 +153,12 @@ def case(name, given, base):
             (stepper.step if stepper.t_in_epochs else stepper.step_update)(t)
         return optimizer.param_groups[0]["lr"]
 
-    return {"call": name, "arguments": given, "base": base, **stepped(beyond(LONG if "cycle_mul" in given else RUN), value_at)}
+    return {
+        "call": name,
+        "arguments": given,
+        "base": base,
+        **stepped(beyond(LONG if "cycle_mul" in given else RUN), value_at),
+    }
 
 
 CASES = [

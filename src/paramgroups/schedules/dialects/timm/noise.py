@@ -40,7 +40,7 @@ class Noise(Unending):
 
     Example:
         >>> Noise(2, noise_pct=0.1).values(4, base=1.0).round(4)
-        array([1.    , 1.    , 1.0343, 1.0451])
+        array([1.    , 1.    , 1.0589, 1.0312])
     """
 
     start: float

@@ -136,7 +136,7 @@ def TanhLRScheduler(
 
     Example:
         >>> TanhLRScheduler(4).values(6, base=1.0).round(4)
-        array([1.    , 1.    , 0.982 , 0.2689, 0.    , 0.    ])
+        array([1.    , 0.9999, 0.982 , 0.2689, 0.    , 0.    ])
     """
     given = Arguments("TanhLRScheduler")
     given.flag("t_in_epochs", t_in_epochs)
