@@ -4,8 +4,8 @@ python -m venv /some/where && /some/where/bin/pip install torch==2.13.0 packagin
 /some/where/bin/pip install --no-deps megatron-core==0.16.1
 /some/where/bin/python -m tools.goldens.megatron
 
-Three arguments are not the class's own: `increment` is what `step` is called with, `wd_mult` is the group's, and `drives`
-says which of the two hyperparameters the values are of.
+Three arguments are not the class's own: `increment` is what `step` is called with, `wd_mult` is the group's, and
+`drives` says which of the two hyperparameters the values are of.
 """
 
 import warnings

@@ -4,8 +4,8 @@ python -m venv /some/where && /some/where/bin/pip install torch==2.13.0 hypothes
 /some/where/bin/pip install --no-deps timm==1.0.31
 /some/where/bin/python -m tools.goldens.timm
 
-timm's own `__init__` is not run, for it imports torchvision, which has no build for a CPU alone; `timm.scheduler` is, and
-needs nothing else.
+timm's own `__init__` is not run, for it imports torchvision, which has no build for a CPU alone; `timm.scheduler` is,
+and needs nothing else.
 """
 
 import sys

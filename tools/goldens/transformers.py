@@ -3,8 +3,8 @@
 python -m venv /some/where && /some/where/bin/pip install torch==2.13.0 transformers==5.24.0 hypothesis
 /some/where/bin/python -m tools.goldens.transformers
 
-An argument `lr` is not transformers' own: it is the default lr of the optimizer, which transformers reads from it. Where
-it is not given, the group's own lr is that default.
+An argument `lr` is not transformers' own: it is the default lr of the optimizer, which transformers reads from it.
+Where it is not given, the group's own lr is that default.
 """
 
 import torch

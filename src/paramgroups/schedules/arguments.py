@@ -15,6 +15,16 @@ from paramgroups.schedules.levels import finite
 from paramgroups.schedules.units import as_whole
 
 
+def near(word: str, words: Iterable[str]) -> str:
+    """What an error adds to a list of words where one of them is nearly `word`.
+
+    Example:
+        >>> near("cosin", ["linear", "cosine"])
+        " (did you mean 'cosine'?)"
+    """
+    return "".join(f" (did you mean {found!r}?)" for found in nearest(word, words, most=1))
+
+
 @final
 @dataclass(frozen=True)
 class Arguments:
@@ -58,8 +68,7 @@ class Arguments:
         """One of the names."""
         names = list(choices)
         if value not in names:
-            near = nearest(value, names, most=1) if isinstance(value, str) else []
-            hint = "".join(f" (did you mean {word!r}?)" for word in near)
+            hint = near(value, names) if isinstance(value, str) else ""
             raise self.refused(name, value, " or ".join(map(repr, names)) + hint)
         return str(value)
 

@@ -4,7 +4,8 @@
     lr = deepspeed.WarmupDecayLR(total_num_steps=10_000, warmup_max_lr=3e-4, warmup_num_steps=500)
 
 Each gives what stands in a group after k calls of `step`, which is what the k-th update uses. Where DeepSpeed has an lr
-of its own, every group gets the same, whatever its base; where it is left out, and in `WarmupCosineLR`, the base counts.
+of its own, every group gets the same, whatever its base; where that is left out, and in `WarmupCosineLR`, the base
+counts.
 
 A trap that the three warm-ups share: DeepSpeed's constructor sets a value, and the first call of `step` sets that of
 iteration 0, so that all of the curve is one update late; and from 0, the first two updates do nothing.
@@ -37,7 +38,7 @@ def LRRangeTest(
     lr_range_test_step_rate: float = 1.0,
     lr_range_test_staircase: bool = False,
 ) -> Schedule:
-    """DeepSpeed's `LRRangeTest`: a line up, or stairs, without an end. Native: `Linear`, or `Exponential`, with one.
+    """As DeepSpeed's `LRRangeTest`: a line up, or stairs, without an end. Native: `Linear`, or `Exponential`, with one.
 
         v(t) = min_lr * (1 + step_rate * t / step_size), or its floor(t / step_size)
 
@@ -78,14 +79,14 @@ def OneCycle(
     *,
     drives: str = "lr",
 ) -> Schedule:
-    """DeepSpeed's `OneCycle`: straight up and down, once, and then slowly further down. Native: `OneCycle`.
+    """As DeepSpeed's `OneCycle`: straight up and down, once, and then slowly further down. Native: `OneCycle`.
 
         lr(t) = min_lr / (1 + decay_lr_rate * s / decay_step_size),   s = t - the length of the cycle >= 0
         mom(t) = max_mom * (1 + decay_mom_rate * s / decay_step_size)
 
     Four traps: without a `decay_step_size` nothing decays after the cycle, whatever the rates; a momentum that "decays"
-    grows, and may pass 1; the first update has the least momentum, as the constructor sets it, and the second nearly the
-    greatest; and DeepSpeed sets both betas, the second to 0.99.
+    grows, and may pass 1; the first update has the least momentum, as the constructor sets it, and the second nearly
+    the greatest; and DeepSpeed sets both betas, the second to 0.99.
 
     Args:
         cycle_min_lr: Where it starts and comes back to, in the unit of lr.
@@ -143,7 +144,7 @@ def WarmupLR(
     warmup_num_steps: int = 1000,
     warmup_type: str = "log",
 ) -> Schedule:
-    """DeepSpeed's `WarmupLR`: up, by the logarithm or straight, and on. Native: `Warmup`, or `Logarithmic`.
+    """As DeepSpeed's `WarmupLR`: up, by the logarithm or straight, and on. Native: `Warmup`, or `Logarithmic`.
 
         v(t) = min_lr + (max_lr - min_lr) * ln(i + 1) / ln(W), or * i / W,   i = t - 1 < W
 
@@ -176,7 +177,7 @@ def WarmupDecayLR(
     warmup_num_steps: int = 1000,
     warmup_type: str = "log",
 ) -> Schedule:
-    """DeepSpeed's `WarmupDecayLR`: up, and straight down again. Native: `Warmup`, then `Linear`.
+    """As DeepSpeed's `WarmupDecayLR`: up, and straight down again. Native: `Warmup`, then `Linear`.
 
         v(t) = min_lr + (max_lr - min_lr) * max(0, (N - i) / max(1, N - W)),   W <= i = t - 1
 
@@ -211,12 +212,12 @@ def WarmupCosineLR(
     cos_min_ratio: float = 0.0001,
     warmup_type: str = "log",
 ) -> Schedule:
-    """DeepSpeed's `WarmupCosineLR`: up, and down by half a cosine, as factors. Native: `Warmup`, then `Cosine`.
+    """As DeepSpeed's `WarmupCosineLR`: up, and down by half a cosine, as factors. Native: `Warmup`, then `Cosine`.
 
         v(t) = b * (c + (1 - c) * (1 + cos(pi * min(1, (i - W + 1) / max(1, N - W)))) / 2),   W <= i = t - 1
 
-    c = `cos_min_ratio`. Two traps: the first update has an lr of 0, whatever `warmup_min_ratio` is; and all of it is one
-    update late, as above, but the cosine one ahead, so that the base is met by no more than the end of a logarithm.
+    c = `cos_min_ratio`. Two traps: the first update has an lr of 0, whatever `warmup_min_ratio` is; and the warm-up is
+    one update late, as above, but the cosine is not, so that after a linear warm-up the base is never met.
 
     Args:
         total_num_steps: N, the warm-up included.

@@ -5,8 +5,8 @@
     momentum = fastai.fit_one_cycle(drives="momentum")
 
 fastai's schedules are functions of the share of the fit that is over. So `steps` is how long the fit is, the whole run
-unless it is said; `"5 epochs"` is fastai's `n_epoch=5`. fastai never asks for the value at the end, which the fit does not
-reach; here it is the end's, and holds.
+unless it is said; `"5 epochs"` is fastai's `n_epoch=5`. fastai never asks for the value at the end, which a fit does
+not reach; here it is the end's, and holds.
 
 A trap that all combined schedules share: fastai counts the share of a phase in float32, so that values jump about by a
 few parts in 10**8; these are the very same. The native shapes compute in float64.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
@@ -109,7 +109,7 @@ class Combined(Shape):
 
 
 def SchedLin(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `SchedLin`: a straight line. Native: `Linear`.
+    """As fastai's `SchedLin`: a straight line. Native: `Linear`.
 
     Args:
         start: Where it starts, in the hyperparameter's own unit.
@@ -128,7 +128,7 @@ def SchedLin(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
 
 
 def SchedCos(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `SchedCos`: half a cosine. Native: `Cosine`.
+    """As fastai's `SchedCos`: half a cosine. Native: `Cosine`.
 
     Args:
         start: Where it starts, in the hyperparameter's own unit.
@@ -147,7 +147,7 @@ def SchedCos(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
 
 
 def SchedNo(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `SchedNo`: `start`, and `end` is not looked at. Native: `Constant`.
+    """As fastai's `SchedNo`: `start`, and `end` is not looked at. Native: `Constant`.
 
     Args:
         start: The value, in the hyperparameter's own unit.
@@ -166,7 +166,7 @@ def SchedNo(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
 
 
 def SchedExp(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `SchedExp`: a geometric curve. Native: `Exponential`.
+    """As fastai's `SchedExp`: a geometric curve. Native: `Exponential`.
 
     Args:
         start: Where it starts, in the hyperparameter's own unit, not 0.
@@ -185,7 +185,7 @@ def SchedExp(start: float, end: float, *, steps: Duration = _FIT) -> Schedule:
 
 
 def SchedPoly(start: float, end: float, power: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `SchedPoly`: a power of the time that is over. Native: `Polynomial`, a power of the time that is left.
+    """As fastai's `SchedPoly`: a power of the time that is over. Native: `Polynomial`, of the time that is left.
 
         v(p) = start + (end - start) * p ** power
 
@@ -209,7 +209,7 @@ def SchedPoly(start: float, end: float, power: float, *, steps: Duration = _FIT)
 
 
 def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule], *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `combine_scheds`: each for its share of the fit. Native: `.then`.
+    """As fastai's `combine_scheds`: each for its share of the fit. Native: `.then`.
 
     Args:
         pcts: The share of each, >= 0, in all 1.
@@ -228,7 +228,7 @@ def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule], *, steps: 
 
 
 def combined_cos(pct: float, start: float, middle: float, end: float, *, steps: Duration = _FIT) -> Schedule:
-    """fastai's `combined_cos`: half a cosine from `start` to `middle`, and one from there to `end`. Native: `OneCycle`.
+    """As fastai's `combined_cos`: half a cosine from `start` to `middle`, then one to `end`. Native: `OneCycle`.
 
     Args:
         pct: The share of the first, in [0, 1].
@@ -262,19 +262,19 @@ def fit_one_cycle(
     group: int = 0,
     groups: int = 1,
 ) -> Schedule:
-    """fastai's `Learner.fit_one_cycle`: half a cosine up, and half a one down. Native: `OneCycle`.
+    """As fastai's `Learner.fit_one_cycle`: half a cosine up, and half a one down. Native: `OneCycle`.
 
     A trap: the end is `div_final` below the peak, not, as torch's `OneCycleLR` has it, below the start.
 
     Args:
-        lr_max: The peak: in the unit of lr, the same for all groups; None, each group's base, which is what an lr in the
-            group is in fastai; `slice(a, b)`, from a for the first group to b for the last in equal ratios; `slice(b)`,
-            b for the last and b / 10 for all others.
+        lr_max: The peak: in the unit of lr, the same for all groups; None, each group's base; `slice(a, b)`, from a for
+            the first group to b for the last in equal ratios; `slice(b)`, b for the last and b / 10 for all others.
         div: What the peak is divided by at the start, > 0.
         div_final: What it is divided by at the end, > 0.
         pct_start: The share of the fit, in [0, 1], that leads up.
         moms: Momentum at the start, at the peak and at the end.
-        drives: What this is the schedule of: `"lr"`, or `"momentum"`, fastai's `mom`, which is that of `"betas[0]"` too.
+        drives: What this is the schedule of: `"lr"`, or `"momentum"`, fastai's `mom`, which is also that of
+            `"betas[0]"`.
         steps: How long the fit is.
         group: Which group, from 0, where the peak is a slice.
         groups: How many there are.
@@ -313,7 +313,7 @@ def fit_flat_cos(
     group: int = 0,
     groups: int = 1,
 ) -> Schedule:
-    """fastai's `Learner.fit_flat_cos`: flat, then half a cosine down. Native: `Constant`, then `Cosine`.
+    """As fastai's `Learner.fit_flat_cos`: flat, then half a cosine down. Native: `Constant`, then `Cosine`.
 
     Args:
         lr: Where it is flat, as `lr_max` in `fit_one_cycle`.
@@ -347,7 +347,7 @@ def fit_sgdr(
     group: int = 0,
     groups: int = 1,
 ) -> Schedule:
-    """fastai's `Learner.fit_sgdr`: half a cosine down to 0, and again, each longer. Native: `CosineRestarts`.
+    """As fastai's `Learner.fit_sgdr`: half a cosine down to 0, and again, each longer. Native: `CosineRestarts`.
 
     Args:
         n_cycles: How many, > 0.
@@ -376,7 +376,7 @@ def fit_sgdr(
 
 
 def LRFinder(start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Schedule:
-    """fastai's `LRFinder`, as `lr_find` uses it: a geometric curve up. Native: `Exponential`.
+    """As fastai's `LRFinder`, as `lr_find` uses it: a geometric curve up. Native: `Exponential`.
 
     Args:
         start_lr: Where it starts, in the unit of lr, > 0.

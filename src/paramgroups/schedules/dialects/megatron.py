@@ -1,10 +1,8 @@
 """Megatron-LM's schedule of learning rate and weight decay, by the name of its class.
 
     from paramgroups.schedules.dialects import megatron
-    given = dict(init_lr=0.0, max_lr=3e-4, min_lr=3e-5, lr_warmup_steps=500, lr_decay_steps=10_000, lr_decay_style="cosine",
-                 start_wd=0.01, end_wd=0.1, wd_incr_steps=10_000, wd_incr_style="linear")
-    lr = megatron.OptimizerParamScheduler(**given)
-    weight_decay = megatron.OptimizerParamScheduler(**given, drives="weight_decay")
+    lr = megatron.OptimizerParamScheduler(**config)
+    weight_decay = megatron.OptimizerParamScheduler(**config, drives="weight_decay")
 
 Its values are in the hyperparameter's own unit: every group gets the same, whatever its base.
 
@@ -52,7 +50,7 @@ def OptimizerParamScheduler(
     increment: int = 1,
     drives: str = "lr",
 ) -> Schedule:
-    """Megatron's `OptimizerParamScheduler`: lr up, and down by its style; weight decay up. Native: `Warmup`, then a curve.
+    """As Megatron's `OptimizerParamScheduler`: lr up, and down by its style; weight decay up.
 
         lr(n) = init_lr + (max_lr - init_lr) * n / W,   n <= W
         lr(n) = min_lr + (max_lr - min_lr) * w((n - W) / (N - W)),   n <= N,   w(p) = 1 - p, or (1 + cos(pi * p)) / 2
@@ -60,8 +58,8 @@ def OptimizerParamScheduler(
         lr(n) = min_lr + (max_lr - min_lr) * w(p),   p = (n - N + D) / D   ("WSD"), max_lr before that
         wd(n) = start_wd + (end_wd - start_wd) * r,   r = n / wd_incr_steps, or (1 + cos(pi * (1 - r))) / 2
 
-    w for "WSD" is 1 - p, (1 + cos(pi * p)) / 2, 2 * 0.5 ** p - 1, or 1 - sqrt(p). From N + 1 on the lr is `min_lr`, unless
-    the style is "constant".
+    w for "WSD" is 1 - p, (1 + cos(pi * p)) / 2, 2 * 0.5 ** p - 1, or 1 - sqrt(p). From N + 1 on the lr is `min_lr`,
+    unless the style is "constant". Native: `Warmup`, then `Linear`, `Cosine`, `InverseSqrt` or `Cooldown`.
 
     Three traps: n counts what `step` is called with, samples as a rule, so that all lengths here are in samples, and
     `increment` says how many an update takes; from `init_lr=0.0` the first update does nothing; and the inverse square

@@ -19,9 +19,9 @@ from operator import mul
 from typing import Any
 
 from paramgroups.errors import ScheduleArgumentError
+from paramgroups.schedules.arguments import Arguments
 from paramgroups.schedules.base import Schedule, require_schedule
 from paramgroups.schedules.derived import Derived
-from paramgroups.schedules.arguments import Arguments
 from paramgroups.schedules.dialects.conventions import Geometric, Until, cut, in_turn
 from paramgroups.schedules.levels import Absolute
 from paramgroups.schedules.points import Piecewise
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def constant_schedule(value: float) -> Schedule:
-    """optax's `constant_schedule`: `value` for ever. Native: `Constant`.
+    """As optax's `constant_schedule`: `value` for ever. Native: `Constant`.
 
     Args:
         value: The value.
@@ -64,7 +64,7 @@ def constant_schedule(value: float) -> Schedule:
 def polynomial_schedule(
     init_value: float, end_value: float, power: float, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
-    """optax's `polynomial_schedule`: a power of the time that is left. Native: `Polynomial`.
+    """As optax's `polynomial_schedule`: a power of the time that is left. Native: `Polynomial`.
 
         v(t) = end_value + (init_value - end_value) * (1 - p) ** power,   p = (t - transition_begin) / transition_steps
 
@@ -99,7 +99,7 @@ def polynomial_schedule(
 
 
 def linear_schedule(init_value: float, end_value: float, transition_steps: int, transition_begin: int = 0) -> Schedule:
-    """optax's `linear_schedule`: a straight line. Native: `Linear`.
+    """As optax's `linear_schedule`: a straight line. Native: `Linear`.
 
     A trap: with no transition steps it stays at `init_value`, for ever.
 
@@ -127,7 +127,7 @@ def exponential_decay(
     staircase: bool = False,
     end_value: float | None = None,
 ) -> Schedule:
-    """optax's `exponential_decay`: multiplied by `decay_rate` every `transition_steps`. Native: `Exponential`.
+    """As optax's `exponential_decay`: multiplied by `decay_rate` every `transition_steps`. Native: `Exponential`.
 
         v(t) = init_value * decay_rate ** p,   p = (t - transition_begin) / transition_steps, or its floor
 
@@ -170,7 +170,7 @@ def exponential_decay(
 
 
 def cosine_decay_schedule(init_value: float, decay_steps: int, alpha: float = 0.0, exponent: float = 1.0) -> Schedule:
-    """optax's `cosine_decay_schedule`: half a cosine, or a power of it. Native: `Cosine`.
+    """As optax's `cosine_decay_schedule`: half a cosine, or a power of it. Native: `Cosine`.
 
         v(t) = init_value * ((1 - alpha) * w ** exponent + alpha),   w = (1 + cos(pi * t / decay_steps)) / 2
 
@@ -200,7 +200,7 @@ def cosine_decay_schedule(init_value: float, decay_steps: int, alpha: float = 0.
 def piecewise_constant_schedule(
     init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
 ) -> Schedule:
-    """optax's `piecewise_constant_schedule`: multiplied by each scale from its boundary on. Native: `Piecewise`.
+    """As optax's `piecewise_constant_schedule`: multiplied by each scale from its boundary on. Native: `Piecewise`.
 
     A trap: scales are not levels. Each multiplies what stands, so {10: 0.1, 20: 0.1} ends at a hundredth.
 
@@ -222,7 +222,7 @@ def piecewise_constant_schedule(
 def piecewise_interpolate_schedule(
     interpolate_type: str, init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
 ) -> Schedule:
-    """optax's `piecewise_interpolate_schedule`: from scale to scale by lines or half cosines. Native: `Piecewise`.
+    """As optax's `piecewise_interpolate_schedule`: from scale to scale by lines or half cosines. Native: `Piecewise`.
 
     A trap: scales are not levels. Each multiplies what stands at the boundary before it.
 
@@ -256,7 +256,7 @@ def linear_onecycle_schedule(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
 ) -> Schedule:
-    """optax's `linear_onecycle_schedule`: up, down, and further down, in straight lines. Native: `OneCycle`.
+    """As optax's `linear_onecycle_schedule`: up, down, and further down, in straight lines. Native: `OneCycle`.
 
     Two traps: the corners are at whole steps, int(pct * steps), and where two fall on one step the earlier is dropped
     with its scale: with `pct_final=1.0` the end is the peak / 10,000, not the peak / 250,000.
@@ -294,9 +294,9 @@ def cosine_onecycle_schedule(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
 ) -> Schedule:
-    """optax's `cosine_onecycle_schedule`: up and down, each by half a cosine. Native: `OneCycle`.
+    """As optax's `cosine_onecycle_schedule`: up and down, each by half a cosine. Native: `OneCycle`.
 
-    A trap: the peak is at a whole step, int(pct_start * steps), and at `pct_start=1.0` there is none: the curve only falls.
+    A trap: the peak is at a whole step, int(pct_start * steps), and with `pct_start=1.0` there is none: it only falls.
 
     Args:
         transition_steps: How long, in steps, > 0.
@@ -323,7 +323,7 @@ def cosine_onecycle_schedule(
 
 
 def warmup_constant_schedule(init_value: float, peak_value: float, warmup_steps: int) -> Schedule:
-    """optax's `warmup_constant_schedule`: a straight line up, and on. Native: `Warmup`.
+    """As optax's `warmup_constant_schedule`: a straight line up, and on. Native: `Warmup`.
 
     A trap: with no warm-up steps it stays at `init_value`, which is 0 more often than not.
 
@@ -350,7 +350,7 @@ def warmup_cosine_decay_schedule(
     end_value: float = 0.0,
     exponent: float = 1.0,
 ) -> Schedule:
-    """optax's `warmup_cosine_decay_schedule`: a straight line up, then half a cosine. Native: `Warmup`, then `Cosine`.
+    """As optax's `warmup_cosine_decay_schedule`: a line up, then half a cosine. Native: `Warmup`, then `Cosine`.
 
     Two traps: `decay_steps` counts the warm-up too, so the cosine has `decay_steps - warmup_steps`; and from
     `init_value=0.0` the first update does nothing.
@@ -391,7 +391,7 @@ def warmup_exponential_decay_schedule(
     staircase: bool = False,
     end_value: float | None = None,
 ) -> Schedule:
-    """optax's `warmup_exponential_decay_schedule`: a straight line up, then `exponential_decay` with its traps.
+    """As optax's `warmup_exponential_decay_schedule`: a straight line up, then `exponential_decay` with its traps.
 
     Native: `Warmup`, then `Exponential`.
 
@@ -418,7 +418,7 @@ def warmup_exponential_decay_schedule(
 
 
 def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
-    """optax's `sgdr_schedule`: one `warmup_cosine_decay_schedule` after the other. Native: `CosineRestarts`.
+    """As optax's `sgdr_schedule`: one `warmup_cosine_decay_schedule` after the other. Native: `CosineRestarts`.
 
     Args:
         cosine_kwargs: The arguments of each; its `decay_steps` are how long it lasts, the last one's end holds.
@@ -440,7 +440,7 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
 
 
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
-    """optax's `join_schedules`: each schedule until its boundary, the next from there at its own step 0.
+    """As optax's `join_schedules`: each schedule until its boundary, the next from there at its own step 0.
 
     Native: `.then`, which knows how long each schedule is, so that no boundary can be off by a step.
 

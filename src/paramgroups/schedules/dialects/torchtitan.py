@@ -31,13 +31,13 @@ def LRSchedulersContainer(
     *,
     training_steps: int | None = None,
 ) -> Schedule:
-    """torchtitan's schedule: up, steady, and down over the last share of the run. Native: `WarmupStableDecay`.
+    """As torchtitan's schedule: up, steady, and down over the last share of the run. Native: `WarmupStableDecay`.
 
         v(t) = (t + 1) / W,   t < W
         v(t) = 1,   t < W + S = T + 1 - D
         v(t) = m + (1 - m) * w((t + 1 - W - S) / D),   w(p) = 1 - p, 1 - sqrt(p), or (1 + cos(pi * p)) / 2
 
-    T is `total_steps`, D = round(T * decay_ratio) of them lead down, to m = `min_lr_factor` at step T, which is the first
+    T is `total_steps`, and D = round(T * decay_ratio) of them lead down, to m = `min_lr_factor` at step T, the first
     after the run.
 
     Two traps: the base is met one step before the warm-up is over; and nothing holds at T, so that a longer run goes on

@@ -17,10 +17,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from paramgroups.errors import ScheduleArgumentError, did_you_mean
 from paramgroups.schedules.annealing import Cooldown
+from paramgroups.schedules.arguments import Arguments, near
 from paramgroups.schedules.base import Schedule
-from paramgroups.schedules.arguments import Arguments
 from paramgroups.schedules.dialects.conventions import Endless, cut, in_turn
 from paramgroups.schedules.levels import Absolute, Level
 from paramgroups.schedules.phases import InverseSqrt
@@ -58,7 +57,7 @@ def get_constant_schedule() -> Schedule:
 
 
 def get_constant_schedule_with_warmup(num_warmup_steps: int) -> Schedule:
-    """s / W, then the base. Native: `Warmup`.
+    """Up by s / W, then the base. Native: `Warmup`.
 
     Args:
         num_warmup_steps: W.
@@ -74,7 +73,7 @@ def get_constant_schedule_with_warmup(num_warmup_steps: int) -> Schedule:
 
 
 def get_linear_schedule_with_warmup(num_warmup_steps: int, num_training_steps: int) -> Schedule:
-    """s / W, then a straight line to 0 at N. Native: `Warmup(W).then(Linear("rest"))`.
+    """Up by s / W, then a straight line to 0 at N. Native: `Warmup(W).then(Linear("rest"))`.
 
     Args:
         num_warmup_steps: W.
@@ -96,7 +95,7 @@ def get_linear_schedule_with_warmup(num_warmup_steps: int, num_training_steps: i
 def get_cosine_schedule_with_warmup(
     num_warmup_steps: int, num_training_steps: int, num_cycles: float = 0.5
 ) -> Schedule:
-    """s / W, then so many waves of a cosine, down first. Native: `Warmup(W).then(Cosine("rest"))`.
+    """Up by s / W, then so many waves of a cosine, down first. Native: `Warmup(W).then(Cosine("rest"))`.
 
         v(s) = (1 + cos(2 * pi * num_cycles * (s - W) / max(1, N - W))) / 2
 
@@ -121,12 +120,12 @@ def get_cosine_schedule_with_warmup(
 def get_cosine_with_hard_restarts_schedule_with_warmup(
     num_warmup_steps: int, num_training_steps: int, num_cycles: float = 1
 ) -> Schedule:
-    """s / W, then half a cosine, and again from the base, so many times until N; 0 from there on.
+    """Up by s / W, then half a cosine, and again from the base, so many times until N; 0 from there on.
 
         v(s) = (1 + cos(pi * ((num_cycles * p) mod 1))) / 2,   p = (s - W) / max(1, N - W)
 
-    Native: `Warmup(W).then(CosineRestarts(...))`. A trap: a restart that falls on a whole step may come a step late, where
-    floating point puts the product just below a whole number; that step then has an lr of nearly 0.
+    Native: `Warmup(W).then(CosineRestarts(...))`. A trap: a restart that falls on a whole step may come a step late,
+    where floating point puts the product just below a whole number; that step then has an lr of nearly 0.
 
     Args:
         num_warmup_steps: W.
@@ -155,12 +154,12 @@ def get_polynomial_decay_schedule_with_warmup(
     *,
     lr: float | None = None,
 ) -> Schedule:
-    """s / W, then a power of the time that is left, to `lr_end` at N.
+    """Up by s / W, then a power of the time that is left, to `lr_end` at N.
 
         v(s) = b * (lr_end + (lr - lr_end) * (1 - (s - W) / (N - W)) ** power) / lr
 
-    Native: `Warmup(W).then(Polynomial("rest", power=...))`. A trap: `lr_end` is an lr, but only in groups whose base b is
-    the optimizer's default; in another it is scaled as the base is.
+    Native: `Warmup(W).then(Polynomial("rest", power=...))`. A trap: `lr_end` is an lr, but only in groups whose base b
+    is the optimizer's default; in another it is scaled as the base is.
 
     Args:
         num_warmup_steps: W.
@@ -188,7 +187,7 @@ def get_polynomial_decay_schedule_with_warmup(
 
 
 def get_inverse_sqrt_schedule(num_warmup_steps: int, timescale: int | None = None) -> Schedule:
-    """s / W, then 1 / sqrt((s - W + timescale) / timescale). Native: `Warmup(W) ` then `InverseSqrt`.
+    """Up by s / W, then 1 / sqrt((s - W + timescale) / timescale). Native: `Warmup(W)`, then `InverseSqrt`.
 
     Args:
         num_warmup_steps: W.
@@ -216,7 +215,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     min_lr_rate: float | None = None,
     lr: float | None = None,
 ) -> Schedule:
-    """s / W, then so many waves between the base and a floor. Native: `Warmup(W).then(Cosine("rest", end=...))`.
+    """Up by s / W, then so many waves between the base and a floor. Native: `Warmup`, then `Cosine` with an `end`.
 
     Two traps: the warm-up starts at 0 all the same, below the floor; and it rises again after N.
 
@@ -251,13 +250,13 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     warmup_lr_rate: float | None = None,
     lr: float | None = None,
 ) -> Schedule:
-    """(s + 1) / W, or from a rate, then so many waves between the base and a floor, a step ahead.
+    """Up by (s + 1) / W, or from a rate, then so many waves between the base and a floor, a step ahead.
 
         v(s) = (s + 1) / W, or r + (1 - r) * s / max(1, W - 1) with r = warmup_lr_rate,   s < W
         v(s) = floor + (1 - floor) * (1 + cos(2 * pi * num_cycles * (s - W + 1) / max(1, N - W))) / 2
 
-    Native: `Warmup(W - 1)` then `Cosine`. Two traps: the base is met at W - 1, once, and the floor at N - 1; from there
-    it rises again.
+    Native: `Warmup(W - 1)`, then `Cosine`. Two traps: the base is met at W - 1, once, and the floor at N - 1; from
+    there it rises again.
 
     Args:
         num_warmup_steps: W.
@@ -386,26 +385,20 @@ def get_scheduler(
     function = _BY_NAME[given.choice("name", name, _BY_NAME)]
     parameters = inspect.signature(function).parameters
     steps = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
-    arguments = {key: value for key, value in steps.items() if key in parameters}
+    arguments: dict[str, Any] = {key: value for key, value in steps.items() if key in parameters}
     for key, value in (scheduler_specific_kwargs or {}).items():
         if key in steps or key not in parameters:
-            raise given.refused(key, value, f"an argument of {name!r}. {did_you_mean(key, parameters)}".rstrip("."))
+            raise given.refused(key, value, f"an argument of {name!r}{near(key, parameters)}")
         arguments[key] = value
-    for key, value in arguments.items():
-        if value is None and parameters[key].default is inspect.Parameter.empty:
-            raise given.refused(key, value, f"given, for {name!r}")
-    missing = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is inspect.Parameter.empty and key not in arguments
-    ]
-    if missing:
-        raise given.refused(missing[0], None, f"among scheduler_specific_kwargs, for {name!r}")
+    for key, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and arguments.get(key) is None:
+            place = "" if key in steps else " among scheduler_specific_kwargs"
+            raise given.refused(key, None, f"given{place}, for {name!r}")
     return function(**arguments)
 
 
 def _warmup(given: Arguments, steps: int) -> Linear:
-    """s / W."""
+    """The way up by s / W."""
     return Linear(given.count("num_warmup_steps", steps), start=0.0, end=1.0)
 
 

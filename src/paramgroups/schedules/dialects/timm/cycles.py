@@ -23,7 +23,9 @@ class Cycles(Schedule):
     """timm's cycles of a curve: the next one longer and lower, `lr_min` after the last.
 
         v(t) = w(q ** k_decay / n ** k_decay) * base * cycle_decay ** i + (1 - w) * lr_min
-        i = floor(log(1 - t / t_initial * (1 - cycle_mul), cycle_mul)),   n = t_initial * cycle_mul ** i,   q the time in it
+        i = floor(log(1 - t / t_initial * (1 - cycle_mul), cycle_mul)),   n = t_initial * cycle_mul ** i
+
+    q is the time in cycle i, n its length.
 
     The native `CosineRestarts` counts cycles without a logarithm, which may put the first step of a cycle at the end of
     the one before it; here it is where timm has it.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Real
 from typing import Any, Final
 
 from paramgroups.schedules.arguments import Arguments
@@ -47,11 +46,11 @@ def create_scheduler_v2(
     step_on_epochs: bool = True,
     updates_per_epoch: int = 0,
 ) -> Schedule:
-    """timm's `create_scheduler_v2`: the schedule by name, its times in epochs, which are updates if it counts those.
+    """As timm's `create_scheduler_v2`: the schedule by name, its times in epochs, which are updates if it counts those.
 
-    timm's `cooldown_epochs` make the run longer and leave the schedule as it is, and `patience_epochs` and `plateau_mode`
-    are for a metric: there is none of them here. Two traps: without `warmup_prefix` the decay of a warmed-up cosine starts
-    in its middle (`CosineLRScheduler` tells), and `decay_rate` is the power of `"poly"`.
+    `cooldown_epochs`, which make the run longer and leave the schedule as it is, and `patience_epochs` and
+    `plateau_mode`, which are for a metric, are not among the arguments. Two traps: without `warmup_prefix` a warmed-up
+    curve is met in its middle, and `decay_rate` is the power of `"poly"`.
 
     Args:
         sched: `"cosine"`, `"tanh"`, `"poly"`, `"step"`, `"constant"`, `"multistep"`, `"wsd"` or `"rsqrt"`.
@@ -117,7 +116,7 @@ def create_scheduler_v2(
             decay_fn=decay_fn or ("linear" if kind == "rsqrt" else "1-sqrt"),
             **common,
         )
-    cycles = {
+    cycles: dict[str, Any] = {
         "t_initial": steps,
         "lr_min": min_lr,
         "cycle_mul": cycle_mul,
@@ -138,7 +137,7 @@ def create_scheduler_v2(
 
 def _noisy(noise: float | Sequence[float] | None, steps: int) -> float | list[float] | None:
     """When there is noise, in steps."""
-    if noise is None or isinstance(noise, Real):
-        return noise if noise is None else noise * steps
-    ends = [share * steps for share in noise]
+    if noise is None:
+        return None
+    ends = [share * steps for share in (noise if isinstance(noise, Sequence) else [noise])]
     return ends[0] if len(ends) == 1 else ends

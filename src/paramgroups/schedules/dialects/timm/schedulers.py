@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Final, TypeAlias
 
 from paramgroups.schedules.annealing import Cooldown, Curve
@@ -27,13 +26,7 @@ NoiseRange: TypeAlias = float | Sequence[float] | None
 """From when on there is noise, or from when until when; None for never."""
 
 _STABLE: Final = ("constant", "rsqrt", "power")
-_DECAYS: Final[dict[str, Callable[[float, float], Curve]]] = {  # from decay_power and decay_ratio
-    "linear": lambda power, ratio: "linear",
-    "1-sqrt": lambda power, ratio: "1-sqrt",
-    "cosine": lambda power, ratio: "cosine",
-    "power": lambda power, ratio: Derived(Linear(1, start=0.0, end=1.0), power=power, at_one=0.0, at_zero=1.0),
-    "exp": lambda power, ratio: Derived(Exponential(1, end=ratio), at_zero=-ratio / (1.0 - ratio)),
-}
+_DECAYS: Final = ("linear", "1-sqrt", "cosine", "power", "exp")  # the first three are also ours
 
 
 def CosineLRScheduler(
@@ -52,7 +45,7 @@ def CosineLRScheduler(
     noise_seed: int = 42,
     k_decay: float = 1.0,
 ) -> Schedule:
-    """timm's `CosineLRScheduler`: half a cosine, or cycles of it. Native: `Warmup`, then `Cosine` or `CosineRestarts`.
+    """As timm's `CosineLRScheduler`: half a cosine, or cycles of it. Native: `Cosine`, or `CosineRestarts`.
 
         v(t) = lr_min + (b * cycle_decay ** i - lr_min) * (1 + cos(pi * (q / n) ** k_decay)) / 2
 
@@ -106,13 +99,13 @@ def TanhLRScheduler(
     noise_std: float = 1.0,
     noise_seed: int = 42,
 ) -> Schedule:
-    """timm's `TanhLRScheduler`: a hyperbolic tangent, or cycles of it. Native: `Warmup`, then `Tanh`.
+    """As timm's `TanhLRScheduler`: a hyperbolic tangent, or cycles of it. Native: `Tanh`.
 
         v(t) = lr_min + (b * cycle_decay ** i - lr_min) * (1 - tanh(lb * (1 - q / n) + ub * q / n)) / 2
 
-    Two traps: it does not come to `lr_min` by itself, but jumps there from (1 - tanh(ub)) / 2, where both ends of `Tanh`
-    are exact; and without `warmup_prefix` the warm-up, unlike that of the other schedulers, goes to the value that the
-    curve has by then, so that there is no jump.
+    Two traps: it does not come to `lr_min` by itself, but jumps there from (1 - tanh(ub)) / 2, where both ends of
+    `Tanh` are exact; and without `warmup_prefix` the warm-up, unlike that of the other schedulers, goes to the value
+    that the curve has by then, so that there is no jump.
 
     Args:
         t_initial: How long the first cycle is, > 0.
@@ -169,7 +162,7 @@ def PolyLRScheduler(
     noise_seed: int = 42,
     k_decay: float = 1.0,
 ) -> Schedule:
-    """timm's `PolyLRScheduler`: a power of the time that is left, or cycles of it. Native: `Warmup`, then `Polynomial`.
+    """As timm's `PolyLRScheduler`: a power of the time that is left, or cycles of it. Native: `Polynomial`.
 
         v(t) = lr_min + (b * cycle_decay ** i - lr_min) * (1 - (q / n) ** k_decay) ** power
 
@@ -220,7 +213,7 @@ def StepLRScheduler(
     noise_std: float = 1.0,
     noise_seed: int = 42,
 ) -> Schedule:
-    """timm's `StepLRScheduler`: multiplied by `decay_rate` every `decay_t`. Native: `MultiStep`, or `Exponential`.
+    """As timm's `StepLRScheduler`: multiplied by `decay_rate` every `decay_t`. Native: `MultiStep`, or `Exponential`.
 
         v(t) = b * decay_rate ** floor(t / decay_t)
 
@@ -263,7 +256,7 @@ def MultiStepLRScheduler(
     noise_std: float = 1.0,
     noise_seed: int = 42,
 ) -> Schedule:
-    """timm's `MultiStepLRScheduler`: multiplied by `decay_rate` one before each milestone. Native: `MultiStep`.
+    """As timm's `MultiStepLRScheduler`: multiplied by `decay_rate` one before each milestone. Native: `MultiStep`.
 
         v(t) = b * decay_rate ** (number of milestones <= t + 1)
 
@@ -317,7 +310,7 @@ def WSDLRScheduler(
     noise_std: float = 1.0,
     noise_seed: int = 42,
 ) -> Schedule:
-    """timm's `WSDLRScheduler`: up, steady or slowly down, and down to `lr_min`. Native: `WarmupStableDecay`.
+    """As timm's `WSDLRScheduler`: up, steady or slowly down, and down to `lr_min`. Native: `WarmupStableDecay`.
 
         v(t) = max(lr_min + (b * stable(s) - lr_min) * decay(p), lr_min),   p = (s - t_initial + decay_t) / decay_t
         stable(s) = 1, (1 + s / timescale) ** -0.5, or (1 + s / timescale) ** -stable_power
@@ -349,8 +342,8 @@ def WSDLRScheduler(
         ScheduleArgumentError: If an argument is none of these.
 
     Example:
-        >>> WSDLRScheduler(8, 4, decay_fn="linear", warmup_t=2)
-        Linear(2, start=Absolute(0.0), end=1.0).then(Constant(steps=4)).then(Cooldown(4, curve='linear', end=Absolute(0.0)))
+        >>> WSDLRScheduler(8, 4, warmup_t=2)
+        Linear(2, start=Absolute(0.0), end=1.0).then(Constant(steps=4)).then(Cooldown(4, end=Absolute(0.0)))
     """
     given = Arguments("WSDLRScheduler")
     given.flag("t_in_epochs", t_in_epochs)
@@ -392,7 +385,10 @@ def _decay(given: Arguments, decay_fn: object, power: float, ratio: float) -> Cu
         return decay_fn
     if callable(decay_fn):
         return Function(decay_fn, steps=1)
-    return _DECAYS[given.choice("decay_fn", decay_fn, _DECAYS)](power, ratio)
+    kind = given.choice("decay_fn", decay_fn, _DECAYS)
+    if kind == "power":
+        return Derived(Linear(1, start=0.0, end=1.0), power=power, at_one=0.0, at_zero=1.0)
+    return Derived(Exponential(1, end=ratio), at_zero=-ratio / (1.0 - ratio)) if kind == "exp" else kind
 
 
 def _lr(given: Arguments, name: str, value: float) -> Absolute:
@@ -404,7 +400,7 @@ def _noise(given: Arguments, noise_range: NoiseRange, pct: float, std: float, se
     """The noise; None is none."""
     if noise_range is None:
         return None
-    ends = (noise_range, None) if isinstance(noise_range, Real) else tuple(noise_range)
+    ends = tuple(noise_range) if isinstance(noise_range, Sequence) else (noise_range, None)
     if len(ends) != 2:  # noqa: PLR2004 - from and until
         raise given.refused("noise_range_t", noise_range, "a number, two numbers, or None")
     return Noise(*ends, noise_pct=pct, noise_std=std, noise_seed=42 if seed is None else seed)
@@ -419,7 +415,7 @@ def _warmed(
     noise: Noise | None,
     up: Schedule | None = None,
 ) -> Schedule:
-    """The warm-up, then `main`, or with it running on underneath; noise over both; at t = 0 what the constructor sets."""
+    """The warm-up, then `main` or what is left of it; noise over both; at t = 0 what the constructor sets."""
     warmup, start = given.count("warmup_t", warmup_t), _lr(given, "warmup_lr_init", warmup_lr_init)
     if warmup:
         prefix = given.flag("warmup_prefix", warmup_prefix)
