@@ -6,9 +6,9 @@ Knows kinds of values; knows no library.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from paramgroups.errors import ScheduleArgumentError, nearest
 from paramgroups.schedules.levels import finite
@@ -71,6 +71,19 @@ class Arguments:
             hint = near(value, names) if isinstance(value, str) else ""
             raise self.refused(name, value, " or ".join(map(repr, names)) + hint)
         return str(value)
+
+    def several(self, name: str, values: object) -> list[Any]:
+        """Whatever is in a sequence."""
+        if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+            raise self.refused(name, values, "a list, or another sequence")
+        return [*values]
+
+    def moments(self, name: str, values: object) -> list[int]:
+        """Whole numbers >= 0 in increasing order; one may be there twice."""
+        moments = [self.count(name, value) for value in self.several(name, values)]
+        if moments != sorted(moments):
+            raise self.refused(name, values, "steps in increasing order")
+        return moments
 
     def share(self, name: str, value: object) -> float:
         """A number in [0, 1]."""

@@ -101,7 +101,7 @@ COSINE = {"init_value": 0.0, "peak_value": 1.0, "warmup_steps": 4, "decay_steps"
         (
             "join_schedules",
             {"schedules": [Linear(4), Linear(4)], "boundaries": [4, 8]},
-            "boundaries = [4, 8] in join_schedules cannot be used.\nIt must be 1 steps in increasing order",
+            "boundaries = [4, 8] in join_schedules cannot be used.\nIt must be one step fewer than the 2 sched",
         ),
         (
             "join_schedules",

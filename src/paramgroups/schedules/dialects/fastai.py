@@ -72,15 +72,16 @@ class Combined(Shape):
         array([1. , 0.5, 0.5, 0.5, 0.5, 0.5])
     """
 
-    scheds: tuple[Schedule, ...]
-    pcts: tuple[float, ...]
+    scheds: Sequence[Schedule]
+    pcts: Sequence[float]
     steps: Duration = _FIT
 
     def __post_init__(self) -> None:
         super().__post_init__()
         given = Arguments("Combined")
-        shares = [given.number("pcts", share, least=0.0) for share in self.pcts]
-        parts = [require_schedule(part, "scheds", "Combined").resolve(Horizon(steps=1)) for part in self.scheds]
+        shares = [given.number("pcts", share, least=0.0) for share in given.several("pcts", self.pcts)]
+        listed = [require_schedule(part, "scheds", given.where) for part in given.several("scheds", self.scheds)]
+        parts = [part.resolve(Horizon(steps=1)) for part in listed]
         for part in parts:
             if not part.length or part.driven_by_metric:
                 raise given.refused("scheds", self.scheds, "schedules that last some steps, and that no metric drives")
@@ -90,7 +91,7 @@ class Combined(Shape):
         object.__setattr__(self, "pcts", tuple(shares))
 
     def _children(self) -> tuple[Schedule, ...]:
-        return self.scheds
+        return (*self.scheds,)
 
     def _line(self, times: Array, base: float) -> Line:
         since = np.cumsum(np.array([0.0, *self.pcts], np.float32), dtype=np.float64).astype(np.float32)
@@ -224,7 +225,7 @@ def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule], *, steps: 
         >>> combine_scheds([0.25, 0.75], [SchedLin(0.0, 1.0), SchedCos(1.0, 0.0)], steps=8).values(9).round(3)
         array([0.   , 0.5  , 1.   , 0.933, 0.75 , 0.5  , 0.25 , 0.067, 0.   ])
     """
-    return Combined(tuple(scheds), tuple(pcts), steps)
+    return Combined(scheds, pcts, steps)
 
 
 def combined_cos(pct: float, start: float, middle: float, end: float, *, steps: Duration = _FIT) -> Schedule:
@@ -292,9 +293,10 @@ def fit_one_cycle(
     given = Arguments("fit_one_cycle")
     share = given.share("pct_start", pct_start)
     if given.choice("drives", drives, ("lr", "momentum")) == "momentum":
-        if len(moms) != 3:  # noqa: PLR2004 - start, peak and end
+        levels = [Absolute(given.number("moms", momentum)) for momentum in given.several("moms", moms)]
+        if len(levels) != 3:  # noqa: PLR2004 - start, peak and end
             raise given.refused("moms", moms, "three numbers")
-        start, middle, end = (Absolute(given.number("moms", momentum)) for momentum in moms)
+        start, middle, end = levels
         return _two_cosines(share, start, middle, end, steps)
     peak = _peak(given, "lr_max", lr_max, group, groups)
     low, last = (

@@ -18,7 +18,6 @@ from itertools import accumulate, pairwise
 from operator import mul
 from typing import Any
 
-from paramgroups.errors import ScheduleArgumentError
 from paramgroups.schedules.arguments import Arguments
 from paramgroups.schedules.base import Schedule, require_schedule
 from paramgroups.schedules.derived import Derived
@@ -431,11 +430,10 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
         >>> sgdr_schedule([cycle, cycle]).values(7)
         array([0. , 1. , 0.5, 0. , 1. , 0.5, 0. ])
     """
-    cycles = [warmup_cosine_decay_schedule(**kwargs) for kwargs in cosine_kwargs]
+    given = Arguments("sgdr_schedule")
+    cycles = [warmup_cosine_decay_schedule(**kwargs) for kwargs in given.several("cosine_kwargs", cosine_kwargs)]
     if not cycles:
-        raise ScheduleArgumentError(
-            "cosine_kwargs", cosine_kwargs, "sgdr_schedule", "the arguments of one cycle or more"
-        )
+        raise given.refused("cosine_kwargs", cosine_kwargs, "the arguments of one cycle or more")
     return in_turn(*cycles)
 
 
@@ -456,10 +454,10 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
         array([0.  , 0.25, 0.1 , 0.1 ])
     """
     given = Arguments("join_schedules")
-    parts = [require_schedule(schedule, "schedules", given.where) for schedule in schedules]
-    moments = [0, *(given.count("boundaries", boundary) for boundary in boundaries)]
-    if len(moments) != len(parts) or moments != sorted(moments):
-        raise given.refused("boundaries", boundaries, f"{max(len(parts) - 1, 0)} steps in increasing order")
+    parts = [require_schedule(part, "schedules", given.where) for part in given.several("schedules", schedules)]
+    moments = [0, *given.moments("boundaries", boundaries)]
+    if len(moments) != len(parts):
+        raise given.refused("boundaries", boundaries, f"one step fewer than the {len(parts)} schedules")
     lengths = (until - since for since, until in pairwise(moments))
     return in_turn(*map(cut, parts, lengths), parts[-1])
 

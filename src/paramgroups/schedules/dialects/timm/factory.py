@@ -130,7 +130,11 @@ def create_scheduler_v2(
         "poly": partial(PolyLRScheduler, **cycles, k_decay=k_decay, power=decay_rate),
         "step": partial(StepLRScheduler, every, decay_rate),
         "constant": partial(StepLRScheduler, 1),
-        "multistep": partial(MultiStepLRScheduler, [milestone * unit for milestone in decay_milestones], decay_rate),
+        "multistep": partial(
+            MultiStepLRScheduler,
+            [milestone * unit for milestone in given.moments("decay_milestones", decay_milestones)],
+            decay_rate,
+        ),
     }
     return makers[kind](warmup_prefix=warmup_prefix, **common)
 

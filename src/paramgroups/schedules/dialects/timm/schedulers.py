@@ -283,9 +283,7 @@ def MultiStepLRScheduler(
     """
     given = Arguments("MultiStepLRScheduler")
     given.flag("t_in_epochs", t_in_epochs)
-    milestones = [given.count("decay_t", milestone) for milestone in decay_t]
-    if milestones != sorted(milestones):
-        raise given.refused("decay_t", decay_t, "milestones in increasing order")
+    milestones = given.moments("decay_t", decay_t)
     rate = given.number("decay_rate", decay_rate, least=0.0)
     stairs = MultiStep([max(milestone - 1, 0) for milestone in milestones], gamma=rate)
     noise = _noise(given, noise_range_t, noise_pct, noise_std, noise_seed)
