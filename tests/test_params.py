@@ -45,7 +45,7 @@ def test_parameters_are_torchs_own_in_torchs_order():
 
 
 def test_every_place_of_a_parameter_is_one_of_torchs():
-    """Modules used twice, at other depths, absent ones, and tied parameters: each name that torch knows, in torch's order."""
+    """Modules used twice, at other depths, absent ones, and tied parameters: each name torch knows, in its order."""
     first, own = nn.Linear(2, 2, bias=False), nn.Linear(2, 2)
     shared = nn.Sequential(first, nn.LayerNorm(2))
     model = nn.ModuleDict({"first": shared, "inner": nn.ModuleDict({"second": shared, "own": own})})
