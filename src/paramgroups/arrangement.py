@@ -101,7 +101,7 @@ def arrange(
             for key, value in each.written.items():
                 view(optimizer)[index][key] = value
         notice_all(optimizer)
-    kept = {id(parameter) for each in targets for parameter in each.params}
+    kept = set(map(id, chain.from_iterable(each.params for each in targets)))
     for parameter in former:
         if id(parameter) not in kept:
             optimizer.state.pop(parameter, None)
