@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from paramgroups.collector import paused
 from paramgroups.driver import notice_all
 from paramgroups.errors import ForeignFileError, StateMismatchError, WrongModelError, described
 from paramgroups.params import clean_keys, unwrapped
@@ -35,6 +36,7 @@ from paramgroups.state.timing import driven_paths, match_scheduler, state_by_nam
 from paramgroups.state.undoing import all_or_nothing
 
 
+@paused()
 def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they are most often given
     path: str | os.PathLike[str],
     optimizer: Optimizer,
@@ -107,6 +109,7 @@ def _by_name(model: nn.Module) -> dict[str, Any]:
     return {names[key]: value for key, value in model.state_dict().items()}
 
 
+@paused()
 def load(
     path: str | os.PathLike[str],
     optimizer: Optimizer,

@@ -388,6 +388,8 @@ def _undo_casts(loaded: dict[str, Any], saved: Mapping[str, Any]) -> None:
 
 def _copied(value: Any) -> Any:
     """Containers and tensors within, copied."""
+    if isinstance(value, Tensor):  # first, since most are
+        return value.detach().clone()
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
     if isinstance(value, list):

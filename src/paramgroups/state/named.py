@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from paramgroups.collector import paused
 from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, listing
 from paramgroups.params import known, labels, parameter_names, unwrapped
@@ -31,6 +32,7 @@ from paramgroups.state.timing import driven_paths
 from paramgroups.state.undoing import all_or_nothing
 
 
+@paused()
 def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[str, Any]:
     """The state of an optimizer by the names of its parameters, and what its groups are set to.
 
@@ -85,6 +87,7 @@ def _record(parameter: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
     return found if dtypes <= {parameter.dtype} else {**found, "dtype": str(parameter.dtype)}
 
 
+@paused()
 def load_named_state(
     optimizer: Optimizer,
     state: Mapping[str, Any],
