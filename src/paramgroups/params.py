@@ -128,9 +128,10 @@ def _by_identity(model: nn.Module) -> dict[int, Param]:
     """The parameters that `named` gives, each by the `id` of its tensor, which is faster than by hash."""
     if not isinstance(model, nn.Module):
         raise NotAModelError(described(model))
-    found: dict[int, Param] = {}
-    bearers: dict[str, Tensor] = {}
     places = _places(model)
+    if len({clean for _, clean in places.values()}) < len(places):  # there are wrappers
+        _check_names(places)
+    found: dict[int, Param] = {}
     for path, (module, clean) in places.items():
         prefix = f"{clean}." if clean else ""
         taken_from = _PARAMETRIZED.fullmatch(path) if "parametrizations." in path else None
@@ -140,8 +141,6 @@ def _by_identity(model: nn.Module) -> dict[int, Param]:
             site = Site(prefix + attribute, module, clean, attribute)
             if taken_from is not None and attribute.startswith("original"):
                 site = Site(site.name, *places[taken_from["path"] or ""], taken_from["attribute"])
-            if bearers.setdefault(site.name, parameter) is not parameter:
-                raise DuplicateNameError(site.name, _bearers(site.name, places))
             param = found.get(id(parameter))
             if param is None:
                 found[id(parameter)] = Param(parameter, (site,))
@@ -175,14 +174,16 @@ def _place(module: nn.Module, path: str, clean: str, found: _Places) -> None:
             _place(child, f"{path}.{step}" if path else step, clean if step in held else below, found)
 
 
-def _bearers(name: str, places: _Places) -> list[str]:
-    """Where the parameters are that bear a clean name."""
-    each = [
-        (path, clean, own)
-        for path, (module, clean) in places.items()
-        for own, _ in module.named_parameters(recurse=False)
-    ]
-    return [f"{path}.{own}".lstrip(".") for path, clean, own in each if f"{clean}.{own}".lstrip(".") == name]
+def _check_names(places: _Places) -> None:
+    """Accept parameters that have a clean name each."""
+    bearers: dict[str, dict[str, Tensor]] = {}
+    for path, (module, clean) in places.items():
+        for attribute, parameter in module.named_parameters(recurse=False):
+            name, place = (f"{above}.{attribute}".lstrip(".") for above in (clean, path))
+            bearers.setdefault(name, {})[place] = parameter
+    for name, each in bearers.items():
+        if len({id(parameter) for parameter in each.values()}) > 1:
+            raise DuplicateNameError(name, list(each))
 
 
 def clean_keys(model: nn.Module) -> dict[str, str]:
