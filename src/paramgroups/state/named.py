@@ -125,7 +125,7 @@ def load_named_state(
         >>> print(load_named_state(torch.optim.AdamW(groups, lr=0.1), saved, net))
         State of 4 parameters taken over
         what            where      saved  current  used
-        hyperparameter  lr/group0    0.1        1     1
+        hyperparameter  lr/group0    0.1        1  current
     """
     optimizer = unwrapped(optimizer)
     policies = Policies(hyperparameters, missing, unexpected, rename)
