@@ -69,8 +69,8 @@ class LoadReport:
         places: dict[tuple[str, ...], dict[str, None]] = {}
         for what, where, *values in self._outcomes():
             places.setdefault((what, *values), {})[where] = None
-        for (what, *values), where in places.items():
-            yield from stacked(what, list(where), *values)
+        for (what, *values), several in places.items():
+            yield from stacked(what, list(several), *values)
 
     def _outcomes(self) -> Iterator[tuple[str, str, str, str, str]]:
         for what, names in (("fresh", self.fresh), ("dropped", self.dropped), ("refitted", self.refitted)):
