@@ -13,22 +13,35 @@ from typing import Any
 from torch import Tensor
 
 from paramgroups import inheritance
-from paramgroups.errors import described
-from paramgroups.state import checkpoint, matching
+from paramgroups.errors import ForeignFileError, described
+from paramgroups.state import files, layout
 from paramgroups.tables import Table, show
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save` was given, by part: `optimizer`, `scheduler`, `model`, `extra`.
+    """What `save` was given, by part, each of them checked.
 
     Raises:
         CheckpointError: the file cannot be read, is damaged, none of ours, or of a newer version; or it holds no run.
-        StateMismatchError: a part of it is of a newer version.
+        StateMismatchError: a part of it is malformed, or of a newer version.
     """
-    content = checkpoint._read(path, scheduler=False, model=False)
-    matching._checked(content["optimizer"])
+    content = parts(path)
+    layout.checked(content["optimizer"])
     if content["scheduler"] is not None:
-        inheritance._checked(content["scheduler"])
+        inheritance.checked(content["scheduler"])
+    return content
+
+
+def parts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save` was given, by part: `optimizer`, `scheduler`, `model`, `extra`; nothing in them is looked at.
+
+    Raises:
+        CheckpointError: the file cannot be read, is damaged, none of ours, or of a newer version; or it holds no run.
+    """
+    content = files.read(path)
+    lacking = [part for part in ("optimizer", "scheduler", "model", "extra") if part not in content]
+    if lacking:
+        raise ForeignFileError(str(path), f"holds no run: {', '.join(lacking)} is missing", "Name one that save wrote.")
     return content
 
 

@@ -17,16 +17,9 @@ from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, listing
 from paramgroups.params import known, labels, parameter_names, unwrapped
 from paramgroups.state.fitting import run_state, settings
-from paramgroups.state.matching import (
-    VERSION,
-    Hyperparameters,
-    Missing,
-    Policies,
-    Rename,
-    Unexpected,
-    class_names,
-    match,
-)
+from paramgroups.state.layout import VERSION, class_names
+from paramgroups.state.matching import Hyperparameters, Missing, Policies, Unexpected, match
+from paramgroups.state.renaming import Rename
 from paramgroups.state.report import LoadReport
 from paramgroups.state.timing import driven_paths
 from paramgroups.state.undoing import all_or_nothing
@@ -76,7 +69,7 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
         for name, parameter in zip(own, group["params"], strict=True):
             parameters[name] = _record(parameter, states.get(name, {}))
     others = {key: state for key, state in packed["state"].items() if key not in by_index}
-    kinds = class_names(optimizer)
+    kinds = class_names(type(optimizer))
     return {"version": VERSION, "optimizer": kinds, "parameters": parameters, "groups": groups, "others": others}
 
 
