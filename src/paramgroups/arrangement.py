@@ -173,7 +173,7 @@ def _position(driver: Driver) -> Callable[[], None]:
 
 def _dicts(optimizer: Optimizer, targets: Iterable[Target], names: Mapping[Tensor, str]) -> list[dict[str, Any]]:
     """The dict that each group is to be: that of its first source where it can be, and no two with one tensor."""
-    former, former_labels = list(optimizer.param_groups), labels(optimizer)
+    former = list(optimizer.param_groups)
     torch_names = dict(names)
     for group in former:
         torch_names.update(zip(group["params"], group.get("param_names", ()), strict=False))
@@ -187,8 +187,6 @@ def _dicts(optimizer: Optimizer, targets: Iterable[Target], names: Mapping[Tenso
         group = former[source]
         if source in claimed or each.written:
             group = {key: value if key in RESERVED else own_copy(value) for key, value in group.items()}
-        elif each.label.name != former_labels[source].name:
-            group = dict(group)  # another dict, so that schedulers see the new name
         group["params"] = each.params
         if "param_names" in group:
             group["param_names"] = [torch_names[parameter] for parameter in each.params]
