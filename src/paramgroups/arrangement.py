@@ -145,7 +145,7 @@ def _all_or_nothing(optimizer: Optimizer) -> Iterator[None]:
     """Put back groups, names and what schedulers know of them, where not all succeeds."""
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     table = copy.copy(names_of(optimizer))
-    put_back = [_position(driver) for driver in attached(optimizer)]
+    put_back = [standing(driver) for driver in attached(optimizer)]
     try:
         yield
     except BaseException:
@@ -159,13 +159,13 @@ def _all_or_nothing(optimizer: Optimizer) -> Iterator[None]:
         raise
 
 
-def _position(driver: Driver) -> Callable[[], None]:
-    """What puts a driver back to where it stands."""
-    assignments, journal = driver.assignments, list(driver.journal)
+def standing(driver: Driver) -> Callable[[], None]:
+    """What puts a driver back to where it stands now: it knows the state and the groups that are there by then."""
+    assignments, journal, step = driver.assignments, list(driver.journal), driver.clock.step
     lanes = [[lane.after({}, lane.entries) for lane in own] for own in driver.lanes]
 
     def put_back() -> None:
-        driver.assignments, driver.journal, driver.lanes = assignments, journal, lanes
+        driver.assignments, driver.journal, driver.lanes, driver.clock.step = assignments, journal, lanes, step
         driver.rewrite()
 
     return put_back
@@ -326,7 +326,11 @@ def _check_alike(optimizer: Optimizer, target: Target, way_out: str) -> None:
 
 def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:
     """All that holds for a group: each value, and of what is driven the base, the schedule and what overrides it."""
-    facts = {key: _plain(value) for key, value in optimizer.param_groups[index].items() if key not in RESERVED}
+    facts = {
+        key: hyperparameters.without_tensors(value)
+        for key, value in optimizer.param_groups[index].items()
+        if key not in RESERVED
+    }
     for driver in attached(optimizer):
         lanes = driver.lanes[index]
         in_force = past_of("", lanes).in_force(driver.clock.step)
@@ -336,10 +340,3 @@ def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:
             facts[f"schedule of {lane.path}"] = (lane.last.schedule, lane.last.origin)
             facts[f"override of {lane.path}"] = in_force[lane.path][2]
     return facts
-
-
-def _plain(value: object) -> object:
-    """A value in which tensors are numbers, so that it can be compared and shown."""
-    if isinstance(value, Tensor):
-        return value.tolist()
-    return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value

@@ -153,6 +153,18 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def without_tensors(value: Any) -> Any:
+    """A value in which tensors are numbers, so that it can be compared and shown, whatever is written into them later.
+
+    Example:
+        >>> without_tensors([torch.tensor(0.5), 0.999])
+        (0.5, 0.999)
+    """
+    if isinstance(value, (list, tuple)):
+        return tuple(map(without_tensors, value))
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
 def check_value(path: str, value: object, where: str) -> None:
     """Accept a value that some optimizer could use for `lr`, `betas` or `betas[0]`; None where it may mean its default.
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 import torch
 from torch import Tensor
 
-from paramgroups.state.contents import leaves, plain, schedules
+from paramgroups.hyperparameters import without_tensors
+from paramgroups.state.contents import leaves, schedules
 from paramgroups.tables import Table, show, stacked
 
 _Path: TypeAlias = tuple[str, ...]
@@ -131,7 +132,11 @@ def _groups(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]
     for (name, another), pair in pairs.items():
         place = name if name == another else f"{name} → {another}"
         mine, theirs = (
-            {f"{key}/{place}": plain(value) for part in ("settings", "run") for key, value in group[part].items()}
+            {
+                f"{key}/{place}": without_tensors(value)
+                for part in ("settings", "run")
+                for key, value in group[part].items()
+            }
             | {f"rules/{place}": tuple(group["rules"])}
             for group in pair
         )

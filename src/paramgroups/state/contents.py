@@ -14,6 +14,7 @@ from torch import Tensor
 
 from paramgroups import inheritance
 from paramgroups.errors import ForeignFileError, described
+from paramgroups.hyperparameters import without_tensors
 from paramgroups.state import files, layout
 from paramgroups.tables import Table, show
 
@@ -73,8 +74,8 @@ def summary(content: Mapping[str, Any]) -> dict[str, Any]:
                 "rules": list(group["rules"]),
                 "parameters": list(group["parameters"]),
                 "elements": sum(math.prod(shapes[name]) for name in group["parameters"]),
-                "hyperparameters": {key: plain(value) for key, value in group["settings"].items()},
-                "run": {key: plain(value) for key, value in group["run"].items()},
+                "hyperparameters": {key: without_tensors(value) for key, value in group["settings"].items()},
+                "run": {key: without_tensors(value) for key, value in group["run"].items()},
             }
             for group in state["groups"]
         ],
@@ -135,13 +136,6 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from leaves(item, (*path, str(key)))
     else:
         yield path, value
-
-
-def plain(value: Any) -> Any:
-    """A hyperparameter's value without tensors."""
-    if isinstance(value, (list, tuple)):
-        return tuple(map(plain, value))
-    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def _size(value: Any) -> dict[str, int]:
