@@ -1,6 +1,6 @@
 """Every kind of optimizer with which state by name is tried: a class, and options under which it keeps all it can.
 
-A new class of ours is one line in OURS, and one in LONG where long runs are to prove it, too.
+A new class of ours is one line in OURS.
 """
 
 from typing import Any, TypeAlias
@@ -22,7 +22,6 @@ TORCH: Kinds = {
     "Adagrad": (optim.Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
     "Adam": (optim.Adam, {"weight_decay": 0.01}),
     "AdamW, plain": (optim.AdamW, {}),
-    "Adam, tensor": (optim.Adam, {"lr": torch.tensor(0.01)}),
     "AdamW": (optim.AdamW, {"amsgrad": True}),
     "Adamax": (optim.Adamax, {}),
     "LBFGS": (optim.LBFGS, {"max_iter": 3, "history_size": 4}),
@@ -34,6 +33,17 @@ TORCH: Kinds = {
     "SGD": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "SGD, plain": (optim.SGD, {}),
     "SparseAdam": (optim.SparseAdam, {}),
+}
+OURS: Kinds = {
+    "Adagrad, ours": (ours.Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
+    "Adam, ours": (ours.Adam, {"weight_decay": 0.01}),
+    "AdamW, ours": (ours.AdamW, {"amsgrad": True}),
+    "Lion, ours": (ours.Lion, {"weight_decay": 0.01}),
+    "RMSprop, ours": (ours.RMSprop, {"momentum": 0.9, "centered": True}),
+    "SGD, ours": (ours.SGD, {"momentum": 0.9, "nesterov": True}),
+}
+FLAGS: Kinds = {
+    "Adam, tensor": (optim.Adam, {"lr": torch.tensor(0.01)}),
     **{
         f"{name}, {how}": (kind, {how: True})
         for how, names in {
@@ -44,14 +54,6 @@ TORCH: Kinds = {
         for kind in [getattr(optim, name)]
     },
 }
-OURS: Kinds = {
-    "Adagrad, ours": (ours.Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
-    "Adam, ours": (ours.Adam, {"weight_decay": 0.01}),
-    "AdamW, ours": (ours.AdamW, {"amsgrad": True}),
-    "Lion, ours": (ours.Lion, {"weight_decay": 0.01}),
-    "RMSprop, ours": (ours.RMSprop, {"momentum": 0.9, "centered": True}),
-    "SGD, ours": (ours.SGD, {"momentum": 0.9, "nesterov": True}),
-}
 OTHERS: Kinds = {
     "Lion": (lion_pytorch.Lion, {"weight_decay": 0.01}),
     "Prodigy": (prodigyopt.Prodigy, {"use_bias_correction": True, "weight_decay": 0.01}),
@@ -59,6 +61,6 @@ OTHERS: Kinds = {
     "RAdamScheduleFree": (schedulefree.RAdamScheduleFree, {}),
     "SGDScheduleFree": (schedulefree.SGDScheduleFree, {"foreach": False}),
 }
-OPTIMIZERS: Kinds = {**TORCH, **OURS, **OTHERS}
-LONG = ("AdamW", "SGD", "AdamW, ours", "SGD, ours")
+OPTIMIZERS: Kinds = {**TORCH, **OURS, **FLAGS, **OTHERS}
+LONG = ("AdamW", "SGD", *OURS)
 """Those that are resumed at every step, and regrouped at random."""

@@ -52,8 +52,8 @@ def started(case: str, seed: int) -> tuple[nn.Module, Any, pg.Scheduler]:
     plan = pg.Plan(
         pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="rest"), pg.Rule("4.*", lr=pg.Times(3)), lr=0.01
     )
-    optimizer = plan.build(net, kind, weight_decay=0.1, **options)
-    path = "betas[0]" if "betas" in optimizer.defaults else "momentum"
+    optimizer = plan.build(net, kind, **{**options, "weight_decay": 0.1})
+    path = next(key for key in ("betas[0]", "momentum", "eps") if key.partition("[")[0] in optimizer.defaults)
     schedules: dict[str, Any] = {
         "lr": pg.Warmup("10%").then(pg.Cosine("rest")),
         "weight_decay": pg.Linear("100%", end=2.0),
@@ -73,7 +73,10 @@ def ahead(net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> list[
     return values
 
 
-@pytest.mark.parametrize("case", LONG)
+QUICK = {"AdamW", "SGD", "AdamW, ours", "SGD, ours"}
+
+
+@pytest.mark.parametrize("case", [pytest.param(each, marks=[pytest.mark.slow] * (each not in QUICK)) for each in LONG])
 def test_a_run_goes_on_from_any_step_as_if_it_had_never_stopped(case, tmp_path):
     """From each of fifty random steps: weights, buffers, state and every value to the end, to the bit."""
     steps = sorted(torch.randperm(LENGTH, generator=torch.Generator().manual_seed(0))[:RESUMED].tolist())

@@ -12,7 +12,7 @@ from torch import nn, optim
 
 import paramgroups as pg
 import strategies_models as random
-from kinds import OPTIMIZERS, OURS
+from kinds import FLAGS, OPTIMIZERS
 from paramgroups import optim as ours
 from paramgroups.errors import DuplicateNameError, ForeignParameterError, NothingToTrainError, StateMismatchError
 
@@ -28,7 +28,7 @@ GLOBAL = {
     "Prodigy": [["a"], ["b", "c"], ["d"]],  # sums up over all parameters in order for the d that all have
 }
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
-TRIED = [(case, dtype) for case in OPTIMIZERS for dtype in (DTYPES if "," not in case or case in OURS else DTYPES[:1])]
+TRIED = [(case, dtype) for case in OPTIMIZERS for dtype in (DTYPES[:1] if case in FLAGS else DTYPES)]
 
 
 class Net(nn.Module):
