@@ -36,7 +36,8 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── MissingBaseError (TypeError)
     │   ├── CompositionError (TypeError)
     │   ├── ScheduleArgumentError
-    │   └── UndefinedValueError (ArithmeticError)
+    │   ├── UndefinedValueError (ArithmeticError)
+    │   └── UnconvertibleError
     ├── SchedulerError (RuntimeError)       a schedule that cannot drive an optimizer
     │   ├── ClaimError
     │   ├── UndrivenError
@@ -116,6 +117,7 @@ from paramgroups.errors.running import (
     ScheduleError,
     SchedulerError,
     StateMismatchError,
+    UnconvertibleError,
     UndefinedValueError,
     UndrivenError,
     UnresolvedDurationError,
@@ -179,6 +181,7 @@ __all__ = [
     "SchedulerError",
     "StateMismatchError",
     "TruncatedFileError",
+    "UnconvertibleError",
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",
