@@ -1,9 +1,9 @@
 """Claim: a step of Muon costs no more than torch's on a CPU, and small matrices gain from sharing a batch.
 
-Layers of two matrices, n×n and n×4n, float32, 2 threads; baseline: `torch.optim.Muon`. Agreement is checked first: after
-a step the parameters differ by less than 1.5e-2 of the step's length. Where a processor does not multiply bfloat16, torch
-emulates it, and ours multiplies the same numbers in float32: most of that ratio is not batching. What batching alone is
-worth shows against ours, one matrix at a time.
+Layers of two matrices, n×n and n×4n, float32, 2 threads; baseline: `torch.optim.Muon`. Agreement is checked first:
+after a step the parameters differ by less than 1.5e-2 of the step's length. Where a processor does not multiply
+bfloat16, torch emulates it, and ours multiplies the same numbers in float32: most of that ratio is not batching. What
+batching alone is worth shows against ours, one matrix at a time.
 
     python bench/muon.py             # where bfloat16 is emulated torch's step of the first line takes minutes
     python bench/muon.py --quick     # 2 layers in that line
@@ -20,7 +20,7 @@ from paramgroups.optim import Muon, muon
 
 AT_ONCE = muon._AT_ONCE["cpu"]
 BIG = 2 if "--quick" in sys.argv else 24
-LINES = [  # layers, n, groups, at most so many pairs
+LINES = [  # layers, n, groups, pairs against torch's
     (BIG, 256, 1, 3),
     (24, 32, 1, 15),
     (24, 32, 24, 15),
@@ -49,8 +49,9 @@ def check(before, ours, theirs):
         assert (one - other).norm() <= AGREE * length, ((one - other).norm() / length).item()
 
 
-def compare(title, kind, at_once, layers, n, groups, pairs):
-    (optimizer, ours), (baseline, theirs) = made(Muon, layers, n, groups), made(kind, layers, n, groups)
+def compare(title, kind, at_once, pairs, line):
+    layers, n, groups = line
+    (optimizer, ours), (baseline, theirs) = made(Muon, *line), made(kind, *line)
     before = [param.detach().clone() for param in ours]
     seconds(optimizer, AT_ONCE)
     seconds(baseline, at_once)
@@ -69,9 +70,9 @@ def main():
     print(
         f"{'matrices':<25} {'groups':>6} {'against':<14} {'ours, ms':>9} {'theirs, ms':>10} {'ratio':>7}  (quartiles)"
     )
-    for layers, n, groups, pairs in LINES:
-        compare("torch", torch.optim.Muon, AT_ONCE, layers, n, groups, pairs)
-        compare("one at a time", Muon, 1, 24, n, groups, 15)
+    for *line, pairs in LINES:
+        compare("torch", torch.optim.Muon, AT_ONCE, pairs, line)
+        compare("one at a time", Muon, 1, 15, line)
 
 
 if __name__ == "__main__":
