@@ -64,6 +64,7 @@ FACADES = {
 
 UNMIRRORED = {
     "test_architecture",
+    "test_dialects",
     "test_docs",
     "test_events",
     "test_examples",

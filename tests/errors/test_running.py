@@ -36,6 +36,10 @@ CASES = {
         errors.UndefinedValueError("Function(f)", "step 3", "f gave nan", "Give a number."),
         "Function(f) has no value at step 3: f gave nan.\nGive a number.",
     ),
+    "a foreign scheduler": (
+        errors.UnconvertibleError("LambdaLR", "its function cannot be saved", "Define it in a module."),
+        "No schedule can go on from this LambdaLR: its function cannot be saved.\nDefine it in a module.",
+    ),
     "a claim": (
         errors.ClaimError("lr of group 'head'", "<Scheduler>", "Detach it first."),
         "lr of group 'head' is already driven by <Scheduler>.\nDetach it first.",

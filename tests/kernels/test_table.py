@@ -131,3 +131,26 @@ def test_a_table_keeps_state_and_nothing_else_alive():
     del table
     gc.collect()
     assert state() is None
+
+
+def test_rows_in_the_same_memory_are_updated_one_after_the_other(monkeypatch):
+    """Parameters may share their data: two threads would lose what the other one has written."""
+    asked = []
+    monkeypatch.setattr(cpu, "SHARE", 16)
+    monkeypatch.setattr(cpu, "execute", lambda run, elements, *table: asked.append(elements))
+    values, whole = np.array(ALGORITHMS["SGD"][1], dtype=float), torch.zeros(96)
+    for shared in (whole[:64], whole[16:80], whole[32:]):
+        rows = [Row(tensor, (), None, 0) for tensor in (whole[:32], shared)]
+        table = Table(PLAIN, rows)
+        for scale in (1.0, 4.0):
+            table.look([row.parameter for row in rows], [torch.ones(32), torch.ones(64)])
+            table.run(values, scale)
+    assert asked == [96, 96]  # where they do not meet
+    gradient = torch.ones(48)
+    rows = [Row(torch.zeros(48), (), None, 0) for _ in range(2)]
+    table = Table(PLAIN, rows)
+    for scale in (1.0, 4.0):
+        table.look([row.parameter for row in rows], [gradient, gradient])
+        table.run(values, scale)
+    assert asked == [96, 96, 96]  # a gradient may be read twice, but not divided twice at once
+    assert gradient.unique().tolist() == [1 / 16]

@@ -19,7 +19,6 @@ def look(parameter, gradient, state=(), step=None, *, known=None):
         np.array([0, known.ndim]),
         np.array(known.shape, dtype=np.int64),
         np.array(known.stride(), dtype=np.int64),
-        np.array([known.numel()]),
         (walk.DTYPES[known.dtype], walk.DTYPES[torch.float32], walk.DEVICES["cpu"]),
         np.zeros(1, dtype=np.int64),
         addresses,
@@ -32,6 +31,13 @@ def look(parameter, gradient, state=(), step=None, *, known=None):
 def test_this_torch_tells():
     """The versions that `make setup` installs have the interface: without it every other test here would be idle."""
     assert walk.AVAILABLE
+
+
+@pytest.mark.parametrize(("word", "value"), [("_LIBRARY", "libtorch_elsewhere.so"), ("_WORDS", ("data_ptr", "taste"))])
+def test_a_torch_that_does_not_tell_is_told(monkeypatch, word, value):
+    """Its library is elsewhere, or lacks a function: nothing is asked then."""
+    monkeypatch.setattr(walk, word, value)
+    assert not walk._load()
 
 
 @pytest.mark.parametrize("dtype", walk.DTYPES, ids=str)
@@ -66,6 +72,7 @@ OTHERS = {
     "sparse": lambda: torch.ones(3, 4).to_sparse(),
     "compressed": lambda: torch.ones(3, 4).to_sparse_csr(),
     "on no device": lambda: torch.zeros(3, 4, device="meta"),
+    "of zeros that stand nowhere": lambda: torch._efficientzerotensor((3, 4)),
 }
 
 
@@ -94,18 +101,27 @@ def test_a_parameter_or_state_that_is_no_longer_what_it_was_is_told(other):
         assert look(known, gradient, [torch.zeros(3, 4)], step)[0] == walk.CHANGED
 
 
-def test_numbers_that_stay_where_they_are_and_become_others_are_told():
-    """What has not moved is asked for its count and its dtype: a store beyond its end would be another tensor's."""
+BECOME = {
+    "fewer": lambda numbers: numbers[:2],
+    "others": lambda numbers: numbers.view(torch.int32),
+    "transposed": lambda numbers: numbers.as_strided((3, 4), (1, 3)),
+    "of another shape": lambda numbers: numbers.view(4, 3),
+    "of fewer axes": lambda numbers: numbers.view(12),
+    "expanded": lambda numbers: numbers[:1].expand(3, 4),
+}
+
+
+@pytest.mark.parametrize("become", BECOME.values(), ids=BECOME)
+def test_numbers_that_stay_where_they_are_and_become_others_are_told(become):
+    """What has not moved is asked how it is laid out: a store there would be another element's, or beyond the end."""
     p, g, s = torch.zeros(3, 4), torch.zeros(3, 4), torch.zeros(3, 4)
     addresses, status = np.array([[p.data_ptr(), 0, s.data_ptr()]]), np.zeros(1, dtype=np.int8)
     fixed = [np.array([[s._cdata]]), np.array([], dtype=np.int64), np.array([0, 2]), np.array([3, 4]), np.array([4, 1])]
-    rest = [np.array([12]), (walk.DTYPES[torch.float32], -1, 0), np.zeros(1, dtype=np.int64), addresses, status]
+    rest = [(walk.DTYPES[torch.float32], -1, 0), np.zeros(1, dtype=np.int64), addresses, status]
     pointers = [np.array([p._cdata]), np.array([g._cdata])]
     assert walk.look(*pointers, *fixed, *rest) == (1, 0)
-    s.data = s.data[:2]
+    s.data = become(s.data)
     assert s.data_ptr() == addresses[0, 2]
     assert walk.look(*pointers, *fixed, *rest) == (0, 1)
     s.data = torch.zeros(3, 4)
     assert walk.look(*pointers, *fixed, *rest) == (1, 0)
-    s.data = s.data.view(torch.int32)
-    assert walk.look(*pointers, *fixed, *rest) == (0, 1)

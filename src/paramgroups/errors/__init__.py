@@ -9,6 +9,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
+    │   ├── NotAMatrixError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -35,7 +36,8 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── MissingBaseError (TypeError)
     │   ├── CompositionError (TypeError)
     │   ├── ScheduleArgumentError
-    │   └── UndefinedValueError (ArithmeticError)
+    │   ├── UndefinedValueError (ArithmeticError)
+    │   └── UnconvertibleError
     ├── SchedulerError (RuntimeError)       a schedule that cannot drive an optimizer
     │   ├── ClaimError
     │   ├── UndrivenError
@@ -76,6 +78,7 @@ from paramgroups.errors.planning import (
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NotAMatrixError,
     NotAModelError,
     NotAnOptimizerError,
     NothingSelectedError,
@@ -114,6 +117,7 @@ from paramgroups.errors.running import (
     ScheduleError,
     SchedulerError,
     StateMismatchError,
+    UnconvertibleError,
     UndefinedValueError,
     UndrivenError,
     UnresolvedDurationError,
@@ -159,6 +163,7 @@ __all__ = [
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NotAMatrixError",
     "NotAModelError",
     "NotAnOptimizerError",
     "NothingSelectedError",
@@ -176,6 +181,7 @@ __all__ = [
     "SchedulerError",
     "StateMismatchError",
     "TruncatedFileError",
+    "UnconvertibleError",
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",

@@ -95,6 +95,18 @@ class UndefinedValueError(ScheduleError, ArithmeticError):
         return f"{self.schedule} has no value at {self.at}: {self.problem}.\n{self.remedy}"
 
 
+@dataclass(eq=False, repr=False)
+class UnconvertibleError(ScheduleError):
+    """Another library's live scheduler that no schedule goes on from. Fields: `scheduler`, `problem`, `remedy`."""
+
+    scheduler: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"No schedule can go on from this {self.scheduler}: {self.problem}.\n{self.remedy}"
+
+
 class SchedulerError(ParamGroupsError, RuntimeError):
     """A schedule that cannot drive this optimizer."""
 

@@ -53,18 +53,21 @@ class Table:
         columns = len(algorithm.kept)
         self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
         self._addresses = np.zeros((len(rows), 2 + columns + (step is not None)), dtype=np.int64)
+        self._written = [0, *range(2, 2 + columns)]  # the columns of what a step changes, count of steps aside
         self._fixed = (
             _integers(map(_POINTER, state)).reshape(len(rows), columns),
             _integers(map(_POINTER, counts)),
             np.cumsum([0, *(row.parameter.ndim for row in rows)]),
             _integers(size for row in rows for size in row.parameter.shape),
             _integers(stride for row in rows for stride in row.parameter.stride()),
-            _integers(row.parameter.numel() for row in rows),
             kind,
             np.zeros(1, dtype=np.int64),
         )
         self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
         self._groups = _integers(row.group for row in rows)
+        self._lengths = _integers(row.parameter.numel() for row in rows)
+        self._bytes = self._lengths * first.dtype.itemsize
+        self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
         self._alive: list[Tensor | None] = []
         self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         self._scalars = np.empty((len(rows), algorithm.numbers))
@@ -114,7 +117,21 @@ class Table:
         """
         begin: Any = self._kernel.begin
         elements = begin(
-            self._status, self._groups, self._fixed[5], values, self._addresses, self._offsets, self._scalars
+            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
         )
-        cpu.execute(self._kernel.run, elements, self._offsets, self._addresses, self._scalars, scale)
+        table = self._offsets, self._addresses, self._scalars, scale
+        if elements < 2 * cpu.SHARE or self._apart(gradients=scale != 1.0):
+            cpu.execute(self._kernel.run, elements, *table)
+        else:
+            self._kernel.run(0, elements, *table)  # in one thread, row after row
         self._alive.clear()
+
+    def _apart(self, *, gradients: bool) -> bool:
+        """Whether no two ready rows write to the same memory, as parameters do that share their data."""
+        ready = self._status == walk.READY
+        starts = self._addresses[ready][:, [*self._written, 1] if gradients else self._written]
+        if not np.array_equal(starts, self._last[0]):
+            order = np.argsort(starts, axis=None)
+            ends = starts + self._bytes[ready, None]
+            self._last = starts, bool(np.all(ends.flat[order[:-1]] <= starts.flat[order[1:]]))
+        return self._last[1]

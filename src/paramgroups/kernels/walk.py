@@ -21,12 +21,15 @@ from paramgroups.kernels.jit import jit
 
 _LIBRARY: Final = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
 _PREFIX: Final = "aoti_torch_get_"
-_WORDS: Final = ("data_ptr", "numel", "dim", "sizes", "strides", "dtype", "layout", "device_type")
+_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "device_type")
 
 
 def _load() -> bool:
-    """Make torch's functions known to compiled code; False where this torch lacks one."""
-    library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / _LIBRARY))
+    """Make torch's functions known to compiled code; False where this torch lacks one, or keeps them elsewhere."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / _LIBRARY))
+    except OSError:
+        return False
     if not all(hasattr(library, _PREFIX + word) for word in _WORDS):
         return False
     for word in _WORDS:
@@ -52,7 +55,7 @@ DTYPES: Final = {torch.float32: 6, torch.float64: 7, torch.bfloat16: 15, torch.f
 DEVICES: Final = {"cpu": 0, "cuda": 1}
 
 _SIGNATURE: Final = types.int32(types.intp, types.intp)  # (tensor, where to put the answer) -> 0, or an error
-_data_ptr, _numel, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
+_data_ptr, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
     types.ExternalFunction(_PREFIX + word, _SIGNATURE) for word in _WORDS
 )
 
@@ -72,48 +75,56 @@ pointer: Any = intrinsic(_pointer)
 
 
 @jit
-def _alike(tensor, dtype, device, shape, strides, answers):
-    """Whether a tensor is dense, and of this dtype, device, shape and, where they matter, strides."""
-    where = answers.ctypes.data
-    answers[0] = 0  # the first three answers fill half of it
-    if (
-        (_layout(tensor, where) != 0 or answers[0] != 0)  # 0 is strided
-        or (_device_type(tensor, where) != 0 or answers[0] != device)
-        or (_dtype(tensor, where) != 0 or answers[0] != dtype)
-        or (_dim(tensor, where) != 0 or answers[0] != shape.size)
-        or _sizes(tensor, where) != 0
-    ):
+def _numbers(address, count):
+    """So many int64, where they stand: no array is handed from function to function, which would count references."""
+    return carray(pointer(address, numba.int64), (count,))
+
+
+@jit
+def _laid_out(tensor, dtype, ndim, shape, strides, where):
+    """Whether a dense tensor is of this dtype, shape and, where they matter, strides."""
+    answer = _numbers(where, 1)
+    answer[0] = 0  # the first answer fills half of it
+    if (_dtype(tensor, where) != 0 or answer[0] != dtype) or (_dim(tensor, where) != 0 or answer[0] != ndim):
         return False
-    own_shape = carray(pointer(answers[0], numba.int64), (shape.size,))
+    if ndim == 0:
+        return True
+    if _sizes(tensor, where) != 0:
+        return False
+    own_shape, wanted_shape = _numbers(answer[0], ndim), _numbers(shape, ndim)
     if _strides(tensor, where) != 0:
         return False
-    own_strides = carray(pointer(answers[0], numba.int64), (shape.size,))
-    for axis in range(shape.size):
-        if own_shape[axis] != shape[axis] or (shape[axis] > 1 and own_strides[axis] != strides[axis]):
+    own_strides, wanted_strides = _numbers(answer[0], ndim), _numbers(strides, ndim)
+    for axis in range(ndim):
+        size = wanted_shape[axis]
+        if own_shape[axis] != size or (size > 1 and own_strides[axis] != wanted_strides[axis]):
             return False
     return True
 
 
 @jit
-def _followed(tensor, before, dtype, device, shape, strides, numel, answers):
-    """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was.
-
-    All is asked of one that has moved; of one that has not, whether as many numbers of the same size stand there.
-    """
-    where = answers.ctypes.data
-    if _data_ptr(tensor, where) != 0:
-        return 0
-    place = answers[0]
-    if place != before:
-        return place if _alike(tensor, dtype, device, shape, strides, answers) else 0
-    if _numel(tensor, where) != 0 or answers[0] != numel:
-        return 0
-    answers[0] = 0
-    return place if _dtype(tensor, where) == 0 and answers[0] == dtype else 0
+def _alike(tensor, dtype, device, ndim, shape, strides, where):
+    """Whether a tensor is dense, on such a device, and laid out so."""
+    answer = _numbers(where, 1)
+    answer[0] = 0  # both answers fill half of it
+    if (_layout(tensor, where) != 0 or answer[0] != 0) or (_device_type(tensor, where) != 0 or answer[0] != device):
+        return False  # layout 0 is strided
+    return _laid_out(tensor, dtype, ndim, shape, strides, where)
 
 
 @jit
-def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, kind, answers, addresses, status):
+def _followed(tensor, before, dtype, device, ndim, shape, strides, where):
+    """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was."""
+    if _data_ptr(tensor, where) != 0:
+        return 0
+    place = _numbers(where, 1)[0]
+    if place == before:  # which is still dense memory of the same device
+        return place if _laid_out(tensor, dtype, ndim, shape, strides, where) else 0
+    return place if _alike(tensor, dtype, device, ndim, shape, strides, where) else 0
+
+
+@jit
+def look(parameters, gradients, state, steps, starts, shapes, strides, kind, answers, addresses, status):
     """Look at every row's tensors, note where their numbers are, and say of each row what it is.
 
     Args:
@@ -124,7 +135,6 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, 
         starts: int64 `[rows + 1]`, where each row's numbers begin in the next two.
         shapes: int64, all shapes, one after the other.
         strides: int64, all strides, one after the other.
-        lengths: int64 `[rows]`, how many elements each has.
         kind: the dtype of parameter, gradient and state, that of the counts, and the device of all, by torch's numbers.
         answers: int64 `[1]`, where torch puts an answer.
         addresses: int64 `[rows, 2 + tensors + 1]`, those of the last look, replaced: parameter, gradient, state, count.
@@ -134,36 +144,34 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, lengths, 
         How many rows are ready, and how many have a gradient and are not.
     """
     dtype, step_dtype, device = kind
-    where = answers.ctypes.data
-    columns = state.shape[1]
+    where, columns = answers.ctypes.data, state.shape[1]
     ready = wrong = 0
     for row in range(parameters.size):
         if gradients[row] == 0:
             status[row] = IDLE
             continue
-        shape, stride = shapes[starts[row] : starts[row + 1]], strides[starts[row] : starts[row + 1]]
+        ndim = starts[row + 1] - starts[row]
+        shape, stride = shapes.ctypes.data + 8 * starts[row], strides.ctypes.data + 8 * starts[row]
         status[row] = CHANGED
         wrong += 1
-        numel = lengths[row]
         tensor = parameters.ctypes.data + 8 * row  # torch's functions are given the place where a pointer stands
-        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, shape, stride, numel, answers)
+        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, ndim, shape, stride, where)
         same = place != 0
-        for column in range(columns):
-            tensor = state.ctypes.data + 8 * (row * columns + column)
-            before = addresses[row, 2 + column]
-            place = addresses[row, 2 + column] = _followed(tensor, before, dtype, device, shape, stride, numel, answers)
+        for column in range(2, 2 + columns):
+            tensor, before = state.ctypes.data + 8 * (row * columns + column - 2), addresses[row, column]
+            place = addresses[row, column] = _followed(tensor, before, dtype, device, ndim, shape, stride, where)
             same = same and place != 0
         if steps.size > 0:
-            tensor = steps.ctypes.data + 8 * row
-            before = addresses[row, 2 + columns]
-            none = shape[:0]
-            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, none, none, 1, answers)
+            tensor, before = steps.ctypes.data + 8 * row, addresses[row, 2 + columns]
+            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, 0, 0, 0, where)
             same = same and place != 0
         if not same:
             continue
         status[row] = UNLIKE
         tensor = gradients.ctypes.data + 8 * row
-        if not _alike(tensor, dtype, device, shape, stride, answers) or _data_ptr(tensor, where) != 0:
+        if not _alike(tensor, dtype, device, ndim, shape, stride, where):
+            continue
+        if _data_ptr(tensor, where) != 0 or answers[0] == 0:  # torch has zeros that stand nowhere
             continue
         addresses[row, 1] = answers[0]
         status[row] = READY

@@ -53,6 +53,11 @@ def local(tensor: Any) -> Any:
     return getattr(tensor, "_local_tensor", tensor)
 
 
+def spread_alike(tensor: Any, other: Any) -> bool:
+    """Whether two tensors are spread over the same processes in the same way, or both not at all."""
+    return bool(getattr(tensor, "placements", None) == getattr(other, "placements", None))
+
+
 def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, group: int) -> Row | None:
     """A parameter's row; None where something about it is not ordinary, or its state is not there yet.
 
@@ -68,22 +73,26 @@ def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, gro
     own = local(parameter)
     if type(own) not in PLAIN or own.dtype not in DTYPES or own.device.type != "cpu" or own.layout != torch.strided:
         return None
-    if own.numel() == 0 or own.is_neg() or not torch.ops.aten.is_non_overlapping_and_dense(own):
+    if own.numel() == 0 or own.is_neg() or own.is_inference() or not torch.ops.aten.is_non_overlapping_and_dense(own):
         return None
-    state = tuple(local(kept.get(key)) for key in algorithm.kept)
+    state = [kept.get(key) for key in algorithm.kept]
     step = kept.get("step") if algorithm.counts else None
-    if not all(_laid_out_as(own, tensor) for tensor in state) or (algorithm.counts and not _counts(step)):
+    if not all(spread_alike(parameter, tensor) and _laid_out_as(own, local(tensor)) for tensor in state):
         return None
-    return Row(own, state, step, group)
+    if algorithm.counts and not _counts(step):
+        return None
+    return Row(own, tuple(map(local, state)), step, group)
 
 
 def _laid_out_as(parameter: Tensor, tensor: Any) -> bool:
     """Whether the elements of `tensor` stand in memory as the parameter's do."""
-    if type(tensor) is not Tensor or tensor.is_neg():
+    if type(tensor) is not Tensor or tensor.is_neg() or tensor.is_inference():
         return False
     return bool(_LAYOUT(tensor) == _LAYOUT(parameter)) and tensor.stride() == parameter.stride()
 
 
 def _counts(step: Any) -> bool:
     """Whether `step` is a count of steps as torch keeps it."""
-    return type(step) is Tensor and step.ndim == 0 and step.dtype in _COUNTS and step.device.type == "cpu"
+    if type(step) is not Tensor or step.is_inference():
+        return False
+    return step.ndim == 0 and step.dtype in _COUNTS and step.device.type == "cpu"

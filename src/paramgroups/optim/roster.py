@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served
+from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.table import Row, Table
@@ -64,17 +64,19 @@ class Roster:
         self._parameters = parameters
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
-        self._states = list(optimizer.state.values())
-        keys = optimizer.defaults.keys() & groups[0].keys()  # torch adds defaults that no group has
+        self._owners, self._states = list(optimizer.state), list(optimizer.state.values())
+        keys = {*optimizer.numbers, *(key for key in optimizer.defaults if all(key in group for group in groups))}
         self._columns = {key: [group[key] for group in groups] for key in keys}
         self._values = _Values(optimizer.numbers, self._columns)
         self._others: list[int] = []
         self._kept: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {}  # key -> rows' states, and what they hold
+        self._waiting: list[tuple[dict[str, Any], list[Any]]] = []  # states that serve no row yet, and all they hold
         self._tables = self._make_tables(optimizer)
         self._singles = [
             place for served in self._tables for place in served.positions if parameters[place].numel() == 1
         ]
         self._distributed = any(local(tensor) is not tensor for tensor in parameters)
+        self._parts = self._held() if self._distributed else []
 
     def _make_tables(self, optimizer: Stepping) -> list[_Served]:
         """Give every parameter a row, or a place among the others."""
@@ -85,6 +87,8 @@ class Roster:
             row = None if algorithm is None else row_of(parameter, state, algorithm, group)
             if algorithm is None or row is None:
                 self._others.append(position)
+                if algorithm is not None:
+                    self._waiting.append((state, list(state.values())))
                 continue
             kind = algorithm, row.parameter.dtype, None if row.step is None else row.step.dtype
             positions, rows = found.setdefault(kind, ([], []))
@@ -116,15 +120,25 @@ class Roster:
 
     def _same_state(self, optimizer: Stepping) -> bool:
         """Whether every parameter has the very state that it had."""
-        states = list(optimizer.state.values())
-        if len(states) != len(self._states) or not all(map(is_, states, self._states)):
+        state = optimizer.state
+        if not (
+            len(state) == len(self._owners)
+            and all(map(is_, state, self._owners))
+            and all(map(is_, state.values(), self._states))
+            and all(len(kept) == len(held) and all(map(is_, kept.values(), held)) for kept, held in self._waiting)
+        ):
             return False
         try:
-            return all(
+            same = all(
                 all(map(is_, [state[key] for state in states], values)) for key, (states, values) in self._kept.items()
             )
         except KeyError:
             return False
+        return same and (not self._distributed or self._held() == self._parts)
+
+    def _held(self) -> list[int]:
+        """What this process holds of the rows' distributed state: a part may be replaced while the whole stays."""
+        return [id(local(tensor)) for _, values in self._kept.values() for tensor in values]
 
     def _same_groups(self, optimizer: Stepping) -> bool:
         """Whether every group takes the update that it took; its numbers are read where they have changed."""
@@ -134,8 +148,8 @@ class Roster:
                 continue
             if key not in optimizer.numbers or (key in optimizer.deciding and not self._decided(optimizer)):
                 return False
-            self._columns[key] = column
             self._values.fill(key, column)
+            self._columns[key] = column
         return True
 
     def _decided(self, optimizer: Stepping) -> bool:
@@ -167,14 +181,18 @@ class Roster:
     ) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
         """Parameters and gradients as plain tensors; what has another kind of gradient is added to those `left`."""
         # A negation that is still to be made shows in the strides of a tensor, unless it has one element.
-        odd = {place for place in self._singles if (single := gradients[place]) is not None and single.is_neg()}
+        odd = {
+            place
+            for place in self._singles
+            if (single := gradients[place]) is not None and (single.is_neg() or parameters[place].is_neg())
+        }
         if not (odd or self._distributed or not set(map(type, gradients)) <= _GRADIENTS):
             return parameters, gradients
         found = list(gradients)
         for place, gradient in enumerate(gradients):
             own = found[place] = local(gradient)
             if own is not None and (
-                place in odd or type(own) not in PLAIN or not _spread_alike(parameters[place], gradient)
+                place in odd or type(own) not in PLAIN or not spread_alike(parameters[place], gradient)
             ):
                 found[place] = None
                 if place not in self._others:
@@ -187,22 +205,17 @@ class Roster:
             table.run(self._values.table, divisor)
 
 
-def _spread_alike(tensor: Any, other: Any) -> bool:
-    """Whether two tensors are spread over the same processes in the same way, or both not at all."""
-    return bool(getattr(tensor, "placements", None) == getattr(other, "placements", None))
-
-
 @final
 class _Values:
     """All groups' hyperparameters as one table of numbers, `[groups, numbers]`."""
 
     def __init__(self, names: Sequence[str], columns: dict[str, list[Any]]) -> None:
-        self.changing: set[str] = set()  # whose numbers may change while the object stays: tensors
+        self.changing: set[str] = set()  # whose numbers may change while the objects stay: tensors, lists
         self._places: dict[str, int | slice] = {}
         width = 0
         for name in names:
-            first = columns[name][0]
-            several = len(first) if isinstance(first, (tuple, list)) else 0
+            first = next(iter(columns[name]), None)
+            several = len(first) if isinstance(first, Sequence) and not isinstance(first, str) else 0
             self._places[name] = slice(width, width + several) if several else width
             width += several or 1
         self.table = np.empty((len(columns[names[0]]), width))
@@ -212,7 +225,11 @@ class _Values:
     def fill(self, name: str, column: list[Any]) -> None:
         """Write the numbers of one hyperparameter, a value (or a tuple of them) a group."""
         place = self._places[name]
-        numbers = list(chain.from_iterable(column)) if isinstance(place, slice) else column
+        several = isinstance(place, slice)
+        numbers = list(chain.from_iterable(column)) if several else column
+        fixed = set(map(type, numbers)) <= _NUMBERS and (not several or set(map(type, column)) <= {tuple})
+        if not fixed:
+            numbers = [0.0 + number for number in numbers]  # None is no number, nor is text, though numpy reads both
         target = self.table[:, place]
         target[...] = np.fromiter(numbers, np.float64, len(numbers)).reshape(target.shape)
-        (self.changing.discard if set(map(type, numbers)) <= _NUMBERS else self.changing.add)(name)
+        (self.changing.discard if fixed else self.changing.add)(name)

@@ -60,9 +60,10 @@ class Tabled(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        _uncompiled()(self)
+        self._update()
         return loss
 
+    @torch.compiler.disable  # it cannot be followed
     def _update(self) -> None:
         """One update of every parameter that has a gradient."""
         with _set_aside(self, _SCALING) as (scale, overflow):
@@ -83,9 +84,6 @@ class Tabled(Optimizer):
 
     def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
         """Update some parameters without tables, as if they were all there are."""
-        if divisor != 1.0:
-            for parameter in parameters:
-                local(parameter.grad).div_(divisor)
         chosen = set(map(id, parameters))
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
@@ -95,6 +93,9 @@ class Tabled(Optimizer):
         self.param_groups = lent
         try:
             with torch.no_grad():
+                if divisor != 1.0:
+                    for parameter in parameters:
+                        local(parameter.grad).div_(divisor)
                 self._plain_step()
         finally:
             self.param_groups = own
@@ -113,13 +114,6 @@ def _set_aside(optimizer: Optimizer, names: Sequence[str]) -> Iterator[list[Any]
         yield [taken.get(name) for name in names]
     finally:
         present.update(taken)
-
-
-@functools.cache
-def _uncompiled() -> Callable[[Tabled], None]:
-    """The update, out of sight of torch.compile, which cannot follow it."""
-    hidden: Callable[[Tabled], None] = torch.compiler.disable(Tabled._update)
-    return hidden
 
 
 @functools.cache
