@@ -361,6 +361,25 @@ def test_a_run_that_is_regrouped_is_one_that_never_was(start, data):
         assert equal(run.optimizer.state[parameter], twin.optimizer.state[twin.params[name]])
 
 
+@settings(max_examples=30)
+@given(starts(), st.data())
+def test_what_is_saved_comes_back_however_it_was_regrouped_since(start, data):
+    """Of all parameters that are there by then; also of those that were removed, and added again without state."""
+    run = Run(*start)
+    run.step(0)
+    saved = copy.deepcopy(pg.named_state(run.optimizer))
+    for number in range(1, 7):
+        action = data.draw(st.sampled_from(["split", "merge", "move", "rename", "apply", "add", "remove", "step"]))
+        if action == "step":
+            run.step(number)
+        else:
+            run.regroup(data.draw, action, f"g{number}")
+    report = pg.load_named_state(run.optimizer, saved)
+    found, expected = pg.named_state(run.optimizer)["parameters"], saved["parameters"]
+    assert {*report.moved} == {*found} == {*expected} - {*report.dropped}
+    assert all(equal(each["state"], expected[name]["state"]) for name, each in found.items())
+
+
 @settings(max_examples=60)
 @given(starts(), st.data())
 def test_every_parameter_is_in_one_group_and_has_one_future(start, data):

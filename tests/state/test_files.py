@@ -6,6 +6,7 @@ import io
 import os
 import random
 import resource
+import stat
 import subprocess
 import sys
 import textwrap
@@ -130,6 +131,27 @@ def test_what_the_system_refuses_is_explained(path, whole, monkeypatch, error, t
     with pytest.raises(FileAccessError) as caught:
         files.read(path)
     assert str(caught.value).startswith(f"{path} cannot be read: {text}")
+
+
+def test_the_file_is_on_the_disk_before_it_is_renamed_and_its_name_after(path, whole, monkeypatch):
+    """All of it, the digest as well, which is made while the rest is brought there."""
+    done: list[object] = []
+    replace, fsync = Path.replace, os.fsync
+
+    def synced(descriptor):
+        status = os.fstat(descriptor)
+        done.append("folder" if stat.S_ISDIR(status.st_mode) else status.st_size)
+        fsync(descriptor)
+
+    def renamed(source, target):
+        done.append((source.parent, target))
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    files.write(path, CONTENT)
+    assert done[-3:] == [len(whole), (path.parent, path), "folder"]
+    assert done[:-3] == [pytest.approx(len(whole), abs=64)]
 
 
 def test_what_the_disk_refuses_once_is_not_forgotten(path, whole, monkeypatch):
