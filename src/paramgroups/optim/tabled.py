@@ -41,6 +41,10 @@ class Tabled(Optimizer):
     _step_supports_amp_scaling = True  # a GradScaler leaves unscaling and skipping to the step
     _roster: Roster | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._roster = None  # it would keep the state alive that has been replaced
+
     def algorithm(self, group: Group) -> Algorithm:
         """The update that a group's parameters take."""
         raise TypeError(
@@ -71,16 +75,16 @@ class Tabled(Optimizer):
                 return
             divisor = 1.0 if scale is None else float(scale)
             parameters = list(chain.from_iterable([group["params"] for group in self.param_groups]))
-            if self._roster is None or not self._roster.holds(self, parameters):
-                self._roster = Roster(self, parameters)
-            roster = self._roster
+            roster, self._roster = self._roster, None  # which an error leaves behind, with all that it holds
+            if roster is None or not roster.holds(self, parameters):
+                roster = Roster(self, parameters)
             left = roster.look(parameters, list(map(_GRADIENT, parameters)))
             if left:
                 self._update_otherwise([parameters[position] for position in left], divisor)
             roster.run(divisor)
             torch.autograd.graph.increment_version(roster.updated)  # so that autograd sees what it was not told
-            if roster.stale:
-                self._roster = None
+            if not roster.stale:
+                self._roster = roster
 
     def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
         """Update some parameters without tables, as if they were all there are."""
