@@ -69,7 +69,7 @@ EVENTS = {
     "a flag that is no number": lambda o: o.param_groups[0].update(amsgrad=True),
     "a loaded state": lambda o: o.load_state_dict(copy.deepcopy(o.state_dict())),
     "another average": lambda o: next(iter(o.state.values())).update(exp_avg=torch.zeros(7, 9)),
-    "another state": lambda o: o.state.update({of(o, 0)[0]: dict(next(iter(o.state.values())))}),
+    "another state": lambda o: o.state.update({of(o, 0)[0]: copy.deepcopy(o.state[of(o, 0)[0]])}),
     "a count that is gone": lambda o: next(iter(o.state.values())).pop("step"),
 }
 
