@@ -8,8 +8,8 @@ A script a peer, tools/goldens/<peer>.py, makes them in the peer's own environme
 - `values` are the peer's for a group of that base at the steps 0, 1, 2, ...: float64, every digit.
 - `ends`, where a case has it, is why there are no more: the peer's own words at the step after the last.
 - In arguments `{"call": name, "arguments": {...}}` is another call of the peer's, `{"function": "0.9 ** step"}` a
-  function of `step`, in which `math` may be used, `{"tuple": [...]}` a tuple, and `{"mapping": [[key, value], ...]}` a
-  mapping whose keys are not text. All else is JSON.
+  function of `step`, in which `math` may be used, `{"tuple": [...]}` a tuple, `{"slice": [start, stop]}` a slice,
+  and `{"mapping": [[key, value], ...]}` a mapping whose keys are not text. All else is JSON.
 """
 
 import json
@@ -85,6 +85,8 @@ def decoded(value: Any, call: Callable[[str, dict[str, Any]], Any]) -> Any:  # n
             return eval(f"lambda step: {text}", {"math": math})
         case {"tuple": items}:
             return tuple(decoded(items, call))
+        case {"slice": ends}:
+            return slice(*ends)
         case {"mapping": pairs}:
             return {key: decoded(each, call) for key, each in pairs}
         case dict():

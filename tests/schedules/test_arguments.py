@@ -18,6 +18,8 @@ def test_what_fits_is_returned_as_a_plain_value():
     assert GIVEN.flag("f", False) is False
     assert GIVEN.choice("c", "cos", ["linear", "cos"]) == "cos"
     assert GIVEN.share("s", 1) == 1.0
+    assert GIVEN.several("x", (value for value in "ab")) == ["a", "b"]
+    assert GIVEN.moments("m", np.array([0, 3, 3])) == [0, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,10 @@ def test_what_fits_is_returned_as_a_plain_value():
         (lambda value: GIVEN.number("n", value, above=0.0), 0, "a finite number > 0"),
         (lambda value: GIVEN.flag("n", value), 1, "True or False"),
         (lambda value: GIVEN.share("n", value), 1.01, "a number in [0, 1]"),
+        (lambda value: GIVEN.several("n", value), "ab", "a list, or another sequence"),
+        (lambda value: GIVEN.several("n", value), {"a": 1}, "a list, or another sequence"),
+        (lambda value: GIVEN.moments("n", value), 3, "a list, or another sequence"),
+        (lambda value: GIVEN.moments("n", value), [3, 2], "steps in increasing order"),
         (lambda value: GIVEN.choice("n", value, ["linear", "cos"]), 3, "'linear' or 'cos'"),
         (
             lambda value: GIVEN.choice("n", value, ["linear", "cos"]),

@@ -6,13 +6,23 @@ Knows kinds of values; knows no library.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from paramgroups.errors import ScheduleArgumentError, nearest
 from paramgroups.schedules.levels import finite
 from paramgroups.schedules.units import as_whole
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """What an error adds to a list of words where one of them is nearly `word`.
+
+    Example:
+        >>> near("cosin", ["linear", "cosine"])
+        " (did you mean 'cosine'?)"
+    """
+    return "".join(f" (did you mean {found!r}?)" for found in nearest(word, words, most=1))
 
 
 @final
@@ -58,10 +68,22 @@ class Arguments:
         """One of the names."""
         names = list(choices)
         if value not in names:
-            near = nearest(value, names, most=1) if isinstance(value, str) else []
-            hint = "".join(f" (did you mean {word!r}?)" for word in near)
+            hint = near(value, names) if isinstance(value, str) else ""
             raise self.refused(name, value, " or ".join(map(repr, names)) + hint)
         return str(value)
+
+    def several(self, name: str, values: object) -> list[Any]:
+        """Whatever is in a sequence."""
+        if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+            raise self.refused(name, values, "a list, or another sequence")
+        return [*values]
+
+    def moments(self, name: str, values: object) -> list[int]:
+        """Whole numbers >= 0 in increasing order; one may be there twice."""
+        moments = [self.count(name, value) for value in self.several(name, values)]
+        if moments != sorted(moments):
+            raise self.refused(name, values, "steps in increasing order")
+        return moments
 
     def share(self, name: str, value: object) -> float:
         """A number in [0, 1]."""

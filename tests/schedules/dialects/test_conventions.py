@@ -48,7 +48,7 @@ def test_a_convention_has_the_values_of_its_formula(schedule, values):
     assert schedule.values(5, base=1.0).tolist() == pytest.approx(values, rel=1e-15, abs=1e-16)
 
 
-@given(strategies.schedules(), st.integers(0, 20), strategies.times, strategies.bases)
+@given(strategies.shapes(), st.integers(0, 20), strategies.times, strategies.bases)
 def test_a_schedule_is_itself_until_it_is_cut_off(schedule, steps, times, base):
     """To the bit before the cut, and held from there on; what is that long already is left alone."""
     made = cut(schedule, steps)
@@ -57,7 +57,7 @@ def test_a_schedule_is_itself_until_it_is_cut_off(schedule, steps, times, base):
     assert (made == schedule) is (schedule.length == steps)
 
 
-@given(strategies.schedules(strategies.factors), strategies.schedules(), strategies.schedules(), strategies.bases)
+@given(strategies.shapes(strategies.factors), strategies.shapes(), strategies.shapes(), strategies.bases)
 def test_a_blend_is_the_weighted_mean(weight, start, end, base):
     """Of the values, at every step; affine in the base where both are."""
     blended = Blend(weight, start, end)
@@ -80,26 +80,28 @@ def test_metrics_reach_what_is_inside():
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("kind", "arguments", "options", "message"),
     [
-        (lambda: Endless("cubic", 4), r"curve = 'cubic' in Endless .*\n.*'linear' or 'cosine'"),
-        (lambda: Endless("linear", 0), r"steps = 0 in Endless .*\nIt must be a finite number > 0"),
-        (lambda: Endless("linear", 4, cycles=-1), "cycles = -1 in Endless"),
+        (Endless, ("cubic", 4), {}, r"curve = 'cubic' in Endless .*\n.*'linear' or 'cosine'"),
+        (Endless, ("linear", 0), {}, r"steps = 0 in Endless .*\nIt must be a finite number > 0"),
+        (Endless, ("linear", 4), {"cycles": -1}, "cycles = -1 in Endless"),
         (
-            lambda: Endless("linear", 4, pace="slow"),
+            Endless,
+            ("linear", 4),
+            {"pace": "slow"},
             r"pace = 'slow' in Endless .*\n.*'smooth' or 'stairs' or 'restarts'",
         ),
-        (lambda: Geometric(-0.1), "ratio = -0.1 in Geometric"),
-        (lambda: Geometric(0.5, 0), "steps = 0 in Geometric"),
-        (lambda: Geometric(0.5, 2, stairs=1), r"stairs = 1 in Geometric .*\nIt must be True or False"),
-        (lambda: Until(Linear(4), 1.5), r"steps = 1.5 in Until .*\nIt must be a whole number >= 0"),
-        (lambda: Until(0.5, 4), "inner = 0.5 in Until"),
+        (Geometric, (-0.1,), {}, "ratio = -0.1 in Geometric"),
+        (Geometric, (0.5, 0), {}, "steps = 0 in Geometric"),
+        (Geometric, (0.5, 2), {"stairs": 1}, r"stairs = 1 in Geometric .*\nIt must be True or False"),
+        (Until, (Linear(4), 1.5), {}, r"steps = 1.5 in Until .*\nIt must be a whole number >= 0"),
+        (Until, (0.5, 4), {}, "inner = 0.5 in Until"),
     ],
 )
-def test_what_is_no_convention_is_an_error(make, message):
+def test_what_is_no_convention_is_an_error(kind, arguments, options, message):
     """The argument is named."""
     with pytest.raises(ScheduleArgumentError, match=message):
-        make()
+        kind(*arguments, **options)
 
 
 def test_a_weight_is_a_share():
@@ -115,6 +117,7 @@ def test_growth_without_bounds_is_an_error_where_it_is_infinite():
     with pytest.raises(UndefinedValueError) as caught:
         Geometric(2.0).values([3, 5000], 1.0)
     assert str(caught.value) == (
-        "dialects.conventions.Geometric(2.0) has no value at step 5000.0: 2.0 has been multiplied until it is infinite.\n"
+        "dialects.conventions.Geometric(2.0) has no value at step 5000.0: "
+        "2.0 has been multiplied until it is infinite.\n"
         "Keep it below a level: .clip(high=...), or end it."
     )

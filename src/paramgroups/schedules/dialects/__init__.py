@@ -13,7 +13,14 @@ __all__ = [found.name for found in iter_modules(__path__)]
 if TYPE_CHECKING:
     from paramgroups.schedules.dialects import conventions as conventions
     from paramgroups.schedules.dialects import d2l as d2l
+    from paramgroups.schedules.dialects import deepspeed as deepspeed
+    from paramgroups.schedules.dialects import fastai as fastai
+    from paramgroups.schedules.dialects import megatron as megatron
+    from paramgroups.schedules.dialects import optax as optax
+    from paramgroups.schedules.dialects import timm as timm
     from paramgroups.schedules.dialects import torch as torch
+    from paramgroups.schedules.dialects import torchtitan as torchtitan
+    from paramgroups.schedules.dialects import transformers as transformers
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
 
     def __getattr__(name: str) -> object:
