@@ -112,7 +112,8 @@ class SequentialLR(Composed):
     A composed scheduler that is not the first makes torch raise at its milestone.
 
     Args:
-        schedulers: Schedules that functions of this dialect made, or any others.
+        schedulers: Schedules. A native one is taken for the torch scheduler that has its curve, and where torch has
+            none, for one that multiplies what it finds.
         milestones: The step at which each but the first starts, in increasing order.
 
     Raises:
@@ -178,7 +179,8 @@ class ChainedScheduler(Composed):
     With any of these torch's has other values, and so has this, at O(k). A native product is what it says.
 
     Args:
-        schedulers: Schedules that functions of this dialect made, or any others.
+        schedulers: Schedules. A native one is taken for the torch scheduler that has its curve, and where torch has
+            none, for one that multiplies what it finds.
 
     Raises:
         ScheduleArgumentError: If it is no list of schedules.
