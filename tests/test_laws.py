@@ -1,4 +1,4 @@
-"""The laws of grouping, on random models and plans: partition, cascade, a plain optimizer under the view."""
+"""The laws of grouping, on random models and plans: partition, cascade, a plain optimizer, free grouping."""
 
 import copy
 import functools
@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import optims
 import paramgroups as pg
 import strategies_models as random
 from paramgroups.errors import DuplicateNameError, NothingToTrainError, ParamGroupsError
@@ -314,3 +315,42 @@ def test_a_foreign_optimizer_gets_names(model, data):
     assert view["*"].parameter_names == [names[p] for group in optimizer.param_groups for p in group["params"]]
     optimizer.add_param_group({"params": [torch.zeros(1)]})
     assert len(set(view.names)) == len(optimizer.param_groups)
+
+
+# --- law 7: free grouping -------------------------------------------------------------------------------------------
+
+OURS = [
+    (pg.optim.SGD, {"momentum": 0.9, "dampening": 0.5, "weight_decay": 0.1}),
+    (pg.optim.Adam, {"weight_decay": 0.1, "amsgrad": True}),
+    (pg.optim.AdamW, {}),
+    (pg.optim.RMSprop, {"centered": True, "momentum": 0.5}),
+    (pg.optim.Adagrad, {"lr_decay": 0.1}),
+    (pg.optim.Lion, {"weight_decay": 0.1}),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("make", "options"), OURS, ids=[make.__name__ for make, _ in OURS])
+@settings(max_examples=8)
+@given(partition=st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_grouping_changes_no_bit(make, options, dtype, partition):
+    """Same gradients, same hyperparameters, any partition: the same parameters and the same state, bit by bit."""
+    one = optims.trained(make, options, dtype, steps=6, partition=(0,) * 6)
+    many = optims.trained(make, options, dtype, steps=6, partition=partition)
+    assert optims.served(many[1]) == len(partition)
+    optims.assert_equal(one, many, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("make", "options"), OURS, ids=[make.__name__ for make, _ in OURS])
+@settings(max_examples=4)
+@given(at=st.integers(0, 6))
+def test_a_run_that_was_loaded_is_one_that_was_not(make, options, at):
+    """Saved and loaded into another optimizer at any step: the same parameters and the same state, bit by bit."""
+    whole = optims.trained(make, options, steps=7)
+    params, first = optims.trained(make, options, steps=at)
+    second = make(optims.in_groups(params, (0, 1, 0, 1, 1, 0)), **options)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for step in range(at, 7):
+        optims.give_gradients(params, step)
+        second.step()
+    optims.assert_equal(whole, (params, second), rtol=0, atol=0)

@@ -37,6 +37,7 @@ __all__ = [
     "Where",
     "Within",
     "__version__",
+    "check",
     "groups",
     "load",
     "load_named_state",
@@ -50,11 +51,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from paramgroups import errors as errors
+    from paramgroups import optim as optim
     from paramgroups import regroup as regroup
     from paramgroups import schedules as schedules
     from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
+    from paramgroups.linter import check
     from paramgroups.pictures import plot
     from paramgroups.plan import Grouping, LayerDecay, Plan, Rule, Times
     from paramgroups.scheduler import Scheduler
@@ -78,10 +81,11 @@ if TYPE_CHECKING:
 
     __version__: str
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
-    _SUBMODULES = ("errors", "regroup", "schedules", "state")
+    _SUBMODULES = ("errors", "optim", "regroup", "schedules", "state")
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
+        "linter": ("check",),
         "pictures": ("plot",),
         "plan": ("Grouping", "LayerDecay", "Plan", "Rule", "Times"),
         "scheduler": ("Scheduler",),

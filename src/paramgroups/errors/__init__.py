@@ -9,6 +9,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
+    │   ├── NotAMatrixError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -50,6 +51,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
     │   ├── UnsavableError (ValueError)
@@ -77,6 +79,7 @@ from paramgroups.errors.planning import (
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NotAMatrixError,
     NotAModelError,
     NotAnOptimizerError,
     NothingSelectedError,
@@ -118,6 +121,7 @@ from paramgroups.errors.running import (
     UnconvertibleError,
     UndefinedValueError,
     UndrivenError,
+    UnknownCodeError,
     UnresolvedDurationError,
     WrongModelError,
 )
@@ -161,6 +165,7 @@ __all__ = [
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NotAMatrixError",
     "NotAModelError",
     "NotAnOptimizerError",
     "NothingSelectedError",
@@ -182,6 +187,7 @@ __all__ = [
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",
+    "UnknownCodeError",
     "UnknownHyperparameterError",
     "UnknownModelError",
     "UnmatchedRuleError",

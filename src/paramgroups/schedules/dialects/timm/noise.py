@@ -70,6 +70,8 @@ class Noise(Unending):
 
     def _line(self, times: Array, base: float) -> Line:
         noisy = (times >= self.start) & (times < (math.inf if self.stop is None else self.stop))
+        if not noisy.any():
+            return Line(1.0, 0.0)
         factors = np.ones_like(times)
         twister = np.random.RandomState(0)  # torch's generator, and seeded as torch does it
         factors[noisy] = [1.0 + self._noise(int(time), twister) for time in times[noisy].tolist()]

@@ -1,0 +1,137 @@
+"""A row for each of many parameters that one compiled loop updates: where its tensors are, and whose numbers it reads.
+
+Knows tensors and numbers. Every address is asked for anew in every step, of the tensors that are there then.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paramgroups.kernels import cpu, walk
+from paramgroups.kernels.algorithm import Algorithm
+
+
+class Row(NamedTuple):
+    """One parameter, the state that its algorithm keeps, its count of steps, and the index of its group."""
+
+    parameter: Tensor
+    state: tuple[Tensor, ...]
+    step: Tensor | None
+    group: int
+
+
+_POINTER: Final = attrgetter("_cdata")  # where torch keeps what it knows of a tensor
+
+
+def _integers(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.array([*values], dtype=np.int64)
+
+
+@final
+class Table:
+    """The rows of parameters of one dtype, on one device, that one algorithm updates."""
+
+    def __init__(self, algorithm: Algorithm, rows: Sequence[Row]) -> None:
+        first, step = rows[0].parameter, rows[0].step
+        counts = [row.step for row in rows if row.step is not None]
+        state = [tensor for row in rows for tensor in row.state]
+        # What a pointer leads to lives as long as its tensor does; torch swaps none to which there is a weak reference.
+        self._kept = state, counts, [weakref.ref(tensor) for tensor in (*state, *counts)]
+        kind = (
+            walk.DTYPES[first.dtype],
+            -1 if step is None else walk.DTYPES[step.dtype],
+            walk.DEVICES[first.device.type],
+        )
+        columns = len(algorithm.kept)
+        self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
+        self._addresses = np.zeros((len(rows), 2 + columns + (step is not None)), dtype=np.int64)
+        self._written = [0, *range(2, 2 + columns)]  # the columns of what a step changes, count of steps aside
+        self._fixed = (
+            _integers(map(_POINTER, state)).reshape(len(rows), columns),
+            _integers(map(_POINTER, counts)),
+            np.cumsum([0, *(row.parameter.ndim for row in rows)]),
+            _integers(size for row in rows for size in row.parameter.shape),
+            _integers(stride for row in rows for stride in row.parameter.stride()),
+            kind,
+            np.zeros(1, dtype=np.int64),
+        )
+        self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
+        self._groups = _integers(row.group for row in rows)
+        self._lengths = _integers(row.parameter.numel() for row in rows)
+        self._bytes = self._lengths * first.dtype.itemsize
+        self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
+        self._alive: list[Tensor | None] = []
+        self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        self._scalars = np.empty((len(rows), algorithm.numbers))
+
+    def look(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[int, int]:
+        """Find where everything is now, and what each row is.
+
+        Args:
+            parameters: those of the rows, and any that follow.
+            gradients: theirs, or None; plain tensors.
+
+        Returns:
+            How many rows are ready, and how many have a gradient and are not.
+        """
+        self._alive = [*parameters, *gradients]  # until they have been run
+        count = len(self._status)
+        places = np.fromiter(map(_POINTER, parameters), np.int64, count)
+        try:
+            others = np.fromiter(map(_POINTER, gradients), np.int64, count)
+        except AttributeError:
+            pointers = (0 if gradient is None else _POINTER(gradient) for gradient in gradients)
+            others = np.fromiter(pointers, np.int64, count)
+        found: tuple[int, int] = walk.look(places, others, *self._fixed, self._addresses, self._status)
+        return found
+
+    @property
+    def ready(self) -> list[int]:
+        """The rows that `run` will update."""
+        return [*np.flatnonzero(self._status == walk.READY)]
+
+    @property
+    def wrong(self) -> list[int]:
+        """The rows that have a gradient and cannot be run."""
+        return [*np.flatnonzero(self._status > walk.READY)]
+
+    @property
+    def changed(self) -> bool:
+        """Whether a parameter, or state of one, is no longer what it was."""
+        return walk.CHANGED in self._status
+
+    def run(self, values: NDArray[np.float64], scale: float) -> None:
+        """Update every ready row.
+
+        Args:
+            values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
+            scale: what the gradients are divided by first, in place, where it is not 1.
+        """
+        begin: Any = self._kernel.begin
+        elements = begin(
+            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
+        )
+        table = self._offsets, self._addresses, self._scalars, scale
+        if elements < 2 * cpu.SHARE or self._apart(gradients=scale != 1.0):
+            cpu.execute(self._kernel.run, elements, *table)
+        else:
+            self._kernel.run(0, elements, *table)  # in one thread, row after row
+        self._alive.clear()
+
+    def _apart(self, *, gradients: bool) -> bool:
+        """Whether no two ready rows write to the same memory, as parameters do that share their data."""
+        ready = self._status == walk.READY
+        starts = self._addresses[ready][:, [*self._written, 1] if gradients else self._written]
+        if not np.array_equal(starts, self._last[0]):
+            order = np.argsort(starts, axis=None)
+            ends = starts + self._bytes[ready, None]
+            self._last = starts, bool(np.all(ends.flat[order[:-1]] <= starts.flat[order[1:]]))
+        return self._last[1]
