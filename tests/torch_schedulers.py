@@ -45,8 +45,8 @@ def with_formulas(value: Any) -> Any:
 def described(*calls: str) -> list[Described]:
     """What the table has of these calls that drive lr, or of all that are not composed."""
     found = [case for case in goldens.cases("torch", *(calls or LEAVES)) if "drives" not in case.arguments]
-    if not calls:  # by whose length torch would divide, as a part of another
-        found = [case for case in found if case.arguments.get("total_iters") != 0]
+    if not calls:  # as parts of another, but for those by whose length or factor torch would divide
+        found = [case for case in found if 0 not in {case.arguments.get("total_iters"), case.arguments.get("factor")}]
     return [{"call": case.call, "arguments": with_formulas(case.arguments)} for case in found]
 
 

@@ -27,7 +27,7 @@ Assignments: TypeAlias = list[tuple[str | None, dict[str, Schedule | None]]]
 """The same in the order in which they apply, resolved; for None instead of a name, every group that has it."""
 
 
-_NEAR = 1e-6  # what a scheduler of torch, which multiplies at every step, may be off by after a long run
+_NEAR = 1e-6  # a scheduler of torch, which multiplies at every step, is off by less than that
 
 
 def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Assignments:

@@ -111,8 +111,7 @@ def main():
     drawn = [
         (call, arguments) for call, (count, options) in DRAWN.items() for arguments in tables.drawn(options, count)
     ]
-    edition = "Dive into Deep Learning, section 12.11, formulas in tools/goldens/d2l.py"
-    tables.write("d2l", [], [case(*each) for each in [*EDGES, *drawn]], book=edition)
+    tables.write("d2l", [], [case(*each) for each in [*EDGES, *drawn]], book="section 12.11, its formulas")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import ast
 import inspect
 import itertools
+import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from paramgroups import schedules
 from paramgroups.expressions import read
 from paramgroups.schedules import Horizon, dialects
 
+ROOT = Path(__file__).parents[3]
 SCHEDULES: dict[str, list[Any]] = {}
 for peer in goldens.peers():
     for case in goldens.cases(peer):
@@ -67,6 +70,23 @@ def test_every_function_of_a_peer_has_a_table(peer):
         name for name in offered if "." not in name and inspect.isfunction(getattr(getattr(dialects, peer), name))
     }
     assert makers - called - {"from_torch"} == set()
+
+
+def test_the_table_in_the_docs_is_current():
+    """It has every call and its cases; and no difference is above what it says, but for another machine's rounding."""
+    script = "import json; from tools import docs_dialects; print(json.dumps(docs_dialects.rows()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    lines = (ROOT / "docs" / "dialects.md").read_text("utf-8").partition("<!-- python -m tools.docs_dialects -->")[2]
+    stated = [line.strip("| ").split(" | ") for line in lines.splitlines() if line.startswith("| ")][2:]
+    measured = json.loads(done.stdout)
+    assert [cells[:-1] for cells in stated] == [cells[:-1] for cells in measured], "run: python -m tools.docs_dialects"
+    for said, found in zip(stated, measured, strict=True):
+        assert exponent(found) <= exponent(said) + 1
+
+
+def exponent(cells):
+    """Of the last cell, a power of ten; of "none" a very low one."""
+    return int(cells[-1].removeprefix("10^")) if cells[-1] != "none" else -16
 
 
 @every_call

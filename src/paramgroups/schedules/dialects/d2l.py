@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from paramgroups.errors import ScheduleArgumentError
 from paramgroups.schedules.arguments import Arguments
 from paramgroups.schedules.base import Schedule
 from paramgroups.schedules.dialects.conventions import Geometric, in_turn
@@ -96,9 +95,7 @@ def MultiFactorScheduler(step: Iterable[int], factor: float, base_lr: float) -> 
         MultiStep((15, 30), gamma=0.5, start=Absolute(0.5))
     """
     given = Arguments("MultiFactorScheduler")
-    if isinstance(step, str) or not isinstance(step, Iterable):
-        raise ScheduleArgumentError("step", step, "MultiFactorScheduler", "a list of steps")
-    steps = tuple(sorted({given.count("step", each) for each in step}))
+    steps = tuple(sorted({given.count("step", each) for each in given.several("step", step)}))
     gamma = given.number("factor", factor, least=0.0)
     return MultiStep(steps, gamma=gamma, start=_lr(given, "base_lr", base_lr))
 

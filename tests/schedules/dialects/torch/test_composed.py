@@ -113,18 +113,22 @@ IS_NO_LINE = (
     "Absolute levels.\nPut them together natively: a.then(b), or a * b."
 )
 MISTAKES: list[tuple[Any, Any, str]] = [
-    ([], None, "schedulers = [] in ChainedScheduler cannot be used.\nIt must be a list of schedules, at least one."),
-    (Warmup(3), None, "schedulers = Warmup(3) in ChainedScheduler cannot be used"),
+    ([], None, "schedulers = [] in ChainedScheduler cannot be used.\nIt must be at least one schedule."),
+    (Warmup(3), None, "schedulers = Warmup(3) in ChainedScheduler cannot be used.\nIt must be a list, or another"),
     (
         [Warmup(3), 0.5],
         [3],
         "schedulers = 0.5 in SequentialLR cannot be used.\nIt must be a schedule; a fixed level is",
     ),
-    ([Warmup(3)], [3], "milestones = [3] in SequentialLR cannot be used.\nIt must be a list of 0 steps"),
+    (
+        [Warmup(3)],
+        [3],
+        "milestones = [3] in SequentialLR cannot be used.\nIt must be 0 steps, one fewer than schedulers",
+    ),
     (
         [Warmup(3)] * 3,
         [5, 4],
-        "milestones = [5, 4] in SequentialLR cannot be used.\nIt must be a list of 2 steps, in inc",
+        "milestones = [5, 4] in SequentialLR cannot be used.\nIt must be steps in increasing order",
     ),
     ([Warmup(3)] * 2, 3, "milestones = 3 in SequentialLR cannot be used"),
     ([Warmup(3)] * 2, [0.5], "milestones = 0.5 in SequentialLR cannot be used.\nIt must be a whole number >= 0."),

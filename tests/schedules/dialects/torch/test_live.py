@@ -257,6 +257,22 @@ def test_a_part_that_was_stepped_alone_is_told():
     )
 
 
+def test_a_group_that_the_scheduler_does_not_know_is_told():
+    """One that was added to the optimizer since, or that is not there."""
+    optimizer = torch_schedulers.optimizer_of(0.1)
+    scheduler = lr_scheduler.LambdaLR(optimizer, local)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
+    with pytest.raises(UnconvertibleError) as caught:
+        from_torch(scheduler)
+    assert str(caught.value) == (
+        "No schedule can go on from this LambdaLR: group 1 has no initial_lr: it came after the scheduler.\n"
+        "Take the others: {'body': {'lr': from_torch(scheduler, group=0)}}."
+    )
+    assert from_torch(scheduler, group=0) == Function(local)
+    with pytest.raises(UnconvertibleError, match=r"there is no group 2, for its optimizer has 2.\nCount from 0"):
+        from_torch(scheduler, group=2)
+
+
 def test_a_momentum_that_nothing_drives_is_told():
     """Only two of torch's drive it, and these need not."""
     optimizer = torch_schedulers.optimizer_of(0.1)

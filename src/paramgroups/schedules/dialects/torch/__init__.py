@@ -6,9 +6,8 @@
 Each gives a group of base b what torch's class gives a group of that lr at each step; torch's `last_epoch` is
 `.shift(-k)`. `ReduceLROnPlateau` is the native `Plateau`, and `from_torch` makes a schedule of a live scheduler.
 
-torch's steps multiply what stands in the group by the step's own ratio, and so add up a rounding error at each step, up
-to a few parts in 10**13 over a hundred steps; these are the closed forms. Where there is none, it is said: O(k) means
-that the value at step k takes k steps to compute.
+torch multiplies what stands in a group by the ratio of two steps, and so adds up roundings; these are the closed forms.
+Where there is none, it is said: O(k) means that the value at step k takes k steps to compute.
 
 Knows torch's conventions; the curves are the native ones. Held against torch 2.13; needs no torch but for `from_torch`.
 """

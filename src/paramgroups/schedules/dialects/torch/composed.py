@@ -6,7 +6,7 @@ Knows where they are the native operators, and where they lean on each other; ho
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice, pairwise
@@ -32,10 +32,12 @@ class Composed(Schedule):
     def _take(self, given: object) -> None:
         """Keep the schedulers, where they are some, and torch could be handed each."""
         where = type(self).__name__
-        listed = [] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
-        if not listed:
-            raise Arguments(where).refused("schedulers", given, "a list of schedules, at least one")
-        schedulers = tuple(require_schedule(each, "schedulers", where) for each in listed)
+        arguments = Arguments(where)
+        schedulers = tuple(
+            require_schedule(each, "schedulers", where) for each in arguments.several("schedulers", given)
+        )
+        if not schedulers:
+            raise arguments.refused("schedulers", given, "at least one schedule")
         object.__setattr__(self, "schedulers", schedulers)
         for each in schedulers:
             if each.driven_by_metric:
@@ -110,11 +112,12 @@ class SequentialLR(Composed):
     A composed scheduler that is not the first makes torch raise at its milestone.
 
     Args:
-        schedulers: Schedules that functions of this dialect made, or any others.
+        schedulers: Schedules. A native one is taken for the torch scheduler that has its curve, and where torch has
+            none, for one that multiplies what it finds.
         milestones: The step at which each but the first starts, in increasing order.
 
     Raises:
-        ScheduleArgumentError: If `schedulers` is no list of schedules, or `milestones` not a list of one step fewer.
+        ScheduleArgumentError: If `schedulers` is no list of schedules, or `milestones` not as many steps but one.
         CompositionError: If one that is not the first is composed, or one is driven by a metric, or cannot be replayed.
 
     Example:
@@ -129,12 +132,11 @@ class SequentialLR(Composed):
 
     def __post_init__(self) -> None:
         self._take(self.schedulers)
-        given, milestones, count = Arguments("SequentialLR"), self.milestones, len(self.schedulers) - 1
-        listed = [] if isinstance(milestones, str) or not isinstance(milestones, Iterable) else list(milestones)
-        steps = tuple(given.count("milestones", each) for each in listed)
-        if len(steps) != count or any(later < earlier for earlier, later in pairwise(steps)):
-            raise given.refused("milestones", milestones, f"a list of {count} steps, in increasing order")
-        object.__setattr__(self, "milestones", steps)
+        given, count = Arguments("SequentialLR"), len(self.schedulers) - 1
+        steps = given.moments("milestones", self.milestones)
+        if len(steps) != count:
+            raise given.refused("milestones", self.milestones, f"{count} steps, one fewer than schedulers")
+        object.__setattr__(self, "milestones", tuple(steps))
         for each in self.schedulers[1:]:
             if isinstance(each, Composed):
                 problem = "it is composed, and not the first, so torch's SequentialLR raises at its milestone"
@@ -177,7 +179,8 @@ class ChainedScheduler(Composed):
     With any of these torch's has other values, and so has this, at O(k). A native product is what it says.
 
     Args:
-        schedulers: Schedules that functions of this dialect made, or any others.
+        schedulers: Schedules. A native one is taken for the torch scheduler that has its curve, and where torch has
+            none, for one that multiplies what it finds.
 
     Raises:
         ScheduleArgumentError: If it is no list of schedules.

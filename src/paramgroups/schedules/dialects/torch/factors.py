@@ -137,9 +137,7 @@ def MultiStepLR(milestones: Iterable[int], gamma: float = 0.1) -> Schedule:
         MultiStep((30, 80))
     """
     given = Arguments("MultiStepLR")
-    if isinstance(milestones, str) or not isinstance(milestones, Iterable):
-        raise given.refused("milestones", milestones, "a list of steps")
-    steps = tuple(sorted(given.count("milestones", each) for each in milestones))
+    steps = tuple(sorted(given.count("milestones", each) for each in given.several("milestones", milestones)))
     return MultiStep(steps, gamma=given.number("gamma", gamma, least=0.0))
 
 

@@ -163,49 +163,8 @@ class Leaf(Twin):
         return list(starmap(Line, zip(factors.tolist(), offsets.tolist(), strict=True)))
 
 
-@final
-class InTurn(Twin):
-    """torch's `SequentialLR`: makes all, takes their first steps back, and begins with the first.
-
-    Args:
-        parts: Its schedulers, made.
-        milestones: When each but the first starts.
-        group: What they write to.
-    """
-
-    def __init__(self, parts: Sequence[Twin], milestones: Sequence[int], group: Group) -> None:
-        self._parts, self._milestones = parts, milestones
-        self.epoch = 0
-        group.lr = group.initial or group.lr
-        for leaf in self.leaves():
-            leaf.undo()
-        self._parts[bisect_right(milestones, 0)].begin()
-
-    def leaves(self) -> Iterator[Leaf]:
-        for part in self._parts:
-            yield from part.leaves()
-
-    def clocks(self) -> Iterator[int]:
-        yield self.epoch
-        for part in self._parts:
-            yield from part.clocks()
-
-    def begin(self) -> None:
-        self.step()
-
-    def step(self) -> None:
-        self.epoch += 1
-        place = bisect_right(self._milestones, self.epoch)
-        part = self._parts[place]
-        if place and self._milestones[place - 1] == self.epoch and isinstance(part, Leaf):
-            part.restart()
-        else:
-            part.step()
-
-
-@final
-class Together(Twin):
-    """torch's `ChainedScheduler`: each steps in turn.
+class Whole(Twin):
+    """A scheduler that is made of others.
 
     Args:
         parts: Its schedulers, made.
@@ -223,7 +182,45 @@ class Together(Twin):
             yield from part.clocks()
 
     def begin(self) -> None:
-        self.step()
+        self.step()  # as torch has it: its parts are not told that it is their first
+
+
+@final
+class InTurn(Whole):
+    """torch's `SequentialLR`: takes the first steps of its parts back, and begins with the first.
+
+    Args:
+        parts: Its schedulers, made.
+        milestones: When each but the first starts.
+        group: What they write to.
+    """
+
+    def __init__(self, parts: Sequence[Twin], milestones: Sequence[int], group: Group) -> None:
+        super().__init__(parts)
+        self._milestones = milestones
+        self.epoch = 0
+        group.lr = group.initial or group.lr
+        for leaf in self.leaves():
+            leaf.undo()
+        self._parts[bisect_right(milestones, 0)].begin()
+
+    def clocks(self) -> Iterator[int]:
+        yield self.epoch
+        yield from super().clocks()
+
+    def step(self) -> None:
+        self.epoch += 1
+        place = bisect_right(self._milestones, self.epoch)
+        part = self._parts[place]
+        if place and self._milestones[place - 1] == self.epoch and isinstance(part, Leaf):
+            part.restart()
+        else:
+            part.step()
+
+
+@final
+class Together(Whole):
+    """torch's `ChainedScheduler`: each of its parts steps in turn."""
 
     def step(self) -> None:
         for part in self._parts:
