@@ -101,6 +101,13 @@ CASES = {
     ),
     "no data": (errors.DataError("data.csv", "is empty", "Give rows."), "data.csv is empty.\nGive rows."),
     "a run": (errors.RunError("The folder is taken.", "Name another."), "The folder is taken.\nName another."),
+    "an unknown code": (
+        errors.UnknownCodeError("PG2O1", ["PG101", "PG201"]),
+        (
+            "No check has the code 'PG2O1', or one that starts so.\n"
+            "Did you mean 'PG201' or 'PG101'? docs/linter.md lists them all."
+        ),
+    ),
     "an absent extra": (
         errors.MissingExtraError("rich", "cli", "A table"),
         "A table needs 'rich', which is not installed.\nInstall it with: pip install 'paramgroups[cli]'",

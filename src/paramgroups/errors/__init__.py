@@ -49,6 +49,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
     │   ├── UnsavableError (ValueError)
@@ -116,6 +117,7 @@ from paramgroups.errors.running import (
     StateMismatchError,
     UndefinedValueError,
     UndrivenError,
+    UnknownCodeError,
     UnresolvedDurationError,
     WrongModelError,
 )
@@ -179,6 +181,7 @@ __all__ = [
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",
+    "UnknownCodeError",
     "UnknownHyperparameterError",
     "UnknownModelError",
     "UnmatchedRuleError",

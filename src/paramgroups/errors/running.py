@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paramgroups.errors.root import ParamGroupsError, listing
+from paramgroups.errors.root import ParamGroupsError, did_you_mean, listing
 
 _SHOWN = 200  # characters of a text that cannot be read
 
@@ -263,6 +263,20 @@ class RunError(ParamGroupsError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.remedy}"
+
+
+@dataclass(eq=False, repr=False)
+class UnknownCodeError(ParamGroupsError, LookupError):
+    """No check of the linter has this code, or one that starts so. Fields: `code`, `known`."""
+
+    code: str
+    known: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"No check has the code {self.code!r}, or one that starts so.\n"
+            f"{did_you_mean(self.code, self.known)} docs/linter.md lists them all."
+        )
 
 
 @dataclass(eq=False, repr=False)
