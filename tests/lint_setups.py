@@ -32,6 +32,16 @@ class Case:
     def __str__(self) -> str:
         return f"{self.code}: {self.what}"
 
+    def hits(self) -> None:
+        """The trigger is found once, where it is and in these words, and nothing else is, unless the case says what."""
+        found = {(each.code, each.where): each.sentence for each in self.trigger()}
+        assert found[self.code, self.where] == self.says
+        assert sorted(code for code, _ in found) == sorted([self.code, *self.also])
+
+    def misses(self) -> None:
+        """Nothing is found in the near miss: a good engineer would leave it so."""
+        assert self.near() == []
+
 
 class Model(nn.Module):
     """Embeddings, two blocks, a norm and a head, which may be tied to the embeddings."""

@@ -19,6 +19,7 @@ from paramgroups.linter.checking import found_in
 from paramgroups.linter.curves import Curve
 from paramgroups.linter.layouts import Layout, Members
 from paramgroups.recipe import built_in, outline, read, tried
+from paramgroups.schedules import CosineRestarts, Noise, OneCycle, Plateau, WarmupStableDecay
 from strategies import HORIZON, bases, chains_with_text, factors, schedules
 from strategies_models import models, plans
 
@@ -45,6 +46,37 @@ def test_findings_come_in_the_order_of_their_codes():
     found = pg.check(pg.Linear(10, start=0.0, end=1.0).then(pg.Constant(1e-5)), horizon=pg.Horizon(100), base=0.1)
     assert [each.code for each in found] == ["PG101", "PG109", "PG112"]
     assert all(isinstance(each, Finding) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options"),
+    [
+        (pg.Warmup("5%").then(pg.Cosine("rest", end=0.01)), {}),
+        (pg.Warmup("2%").then(pg.Constant(steps="rest")).then(pg.Linear("20%")), {}),
+        (pg.Warmup(1000) * pg.InverseSqrt(1000), {"horizon": None}),
+        (pg.MultiStep(("50%", "75%")), {}),
+        (pg.MultiStep((30, 60, 90)), {"horizon": pg.Horizon(100)}),
+        (pg.Warmup("10%").then(pg.Linear("rest")), {}),
+        (pg.Cosine("100%", end=0.1), {}),
+        (pg.Cosine("100%", start=1.0, end=10.0), {"hyperparameter": "weight_decay", "base": 0.05}),
+        (pg.Cosine("260 samples", end=0.1).then(pg.Constant(0.1)), {"horizon": pg.Horizon(1000, samples=300)}),
+        (OneCycle("100%"), {"base": 0.1}),
+        (
+            OneCycle("100%", start=pg.Absolute(0.95), peak=pg.Absolute(0.85), end=pg.Absolute(0.95)),
+            {"hyperparameter": "momentum", "base": 0.9},
+        ),
+        (WarmupStableDecay("100%", warmup="2%", cooldown="20%"), {}),
+        (CosineRestarts("25%", cycles=4, decay=0.5), {}),
+        (pg.Warmup("10%").then(pg.Cosine("10%").repeat()), {}),
+        (pg.Cosine("100%") * Noise(0.1), {}),
+        (pg.Warmup("5%") * Plateau(), {}),
+        (pg.Cosine("100%", end=pg.Absolute(1e-6)), {"base": {"body": 1e-4, "head": 1e-3}}),
+        (pg.Linear("100%", end=pg.Absolute(0.85)), {"hyperparameter": "betas[0]", "base": 0.9}),
+    ],
+)
+def test_what_is_recommended_is_clean(schedule, options):
+    """The shapes of `docs/choosing.md`, and what papers train by."""
+    assert pg.check(schedule, **{"horizon": pg.Horizon(1000, epochs=10), **options}) == []
 
 
 @given(schedules(), st.none() | bases, st.integers(1, 2000))

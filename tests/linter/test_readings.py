@@ -56,6 +56,12 @@ def test_from_several_bases_it_is_as_from_each(schedule, several):
         assert [join.share for join in curve.joins] == pytest.approx([join.share for join in alone.joins], abs=1e-9)
 
 
+def test_a_curve_that_is_seen_in_part_is_not_called_small():
+    """Its end, or that of the run, has to be known."""
+    assert read(pg.Warmup(1000) * pg.InverseSqrt(1000), time=Time()).small == ()
+    assert read(pg.Constant(0.009), time=Time()).small == ()
+
+
 def test_durations_wait_for_a_horizon():
     """And do not wait in silence."""
     schedule = pg.Warmup("5%").then(pg.Cosine("rest"))
@@ -184,7 +190,8 @@ def test_a_floor_is_a_level_of_its_own_below_the_base(schedule, floors):
         (pg.Constant(0.01), 0.1, ()),
         (pg.Constant(0.009), 0.1, (0.009,)),
         (pg.Constant(pg.Absolute(1e-6)), 0.1, ()),
-        (pg.Constant(0.009), 0.0, ()),
+        (pg.Constant(0.009), 0.0, (0.009,)),
+        (pg.Warmup(10**6).then(pg.Cosine(9)), 0.1, ()),
     ],
 )
 def test_a_factor_is_small_where_it_is_written_so_or_none_is_larger(schedule, base, small):

@@ -87,7 +87,7 @@ def curve_of(schedule: Schedule, path: str, base: float | None, time: Time, *, h
         last=None if length is None else resolved(length, unit),
         joins=tuple(_joins(parts, unit)),
         floors=() if base is None else tuple(_floors(parts, base)),
-        small=tuple(_small(resolved, parts, values, unit)),
+        small=tuple(_small(resolved, parts, time)),
     )
 
 
@@ -177,7 +177,7 @@ def _joins(parts: Iterable[Node], base: float) -> Iterator[Join]:
     for chain, start in parts:
         if not isinstance(chain, Chain) or start is None:
             continue
-        peak = max(float(np.abs(_sampled(part, base)).max()) for part in chain.parts)
+        peak = max(float(np.abs(_sampled(part, part.length or 1, base)).max()) for part in chain.parts)
         tick = start
         for before, after in pairwise(chain.parts):
             own = before.length or 0
@@ -187,9 +187,9 @@ def _joins(parts: Iterable[Node], base: float) -> Iterator[Join]:
                 yield Join(tick, abs(after(0, base) - before(own, base)) / peak)
 
 
-def _sampled(part: Schedule, base: float) -> Array:
-    """Some values of a part, from its start to its end."""
-    return part.values(np.unique(np.linspace(0.0, part.length or 1, _SAMPLES).round()), base)
+def _sampled(part: Schedule, end: int, base: float) -> Array:
+    """Some values of a part, from its start on."""
+    return part.values(np.unique(np.linspace(0.0, end, _SAMPLES).round()), base)
 
 
 def _starts_again(before: Schedule, after: Schedule, base: float) -> bool:
@@ -212,13 +212,14 @@ def _floors(parts: Iterable[Node], base: float) -> Iterator[Floor]:
             yield Floor(low.value, float(Line.of(top).at(base)))
 
 
-def _small(resolved: Schedule, parts: Iterable[Node], values: Array, base: float) -> Iterator[float]:
+def _small(resolved: Schedule, parts: Iterable[Node], time: Time) -> Iterator[float]:
     """Factors that look like values: tiny ones, or the greatest, if that is small."""
     found = list(_small_levels(parts))
-    greatest = float(np.abs(values).max()) / base if base else 0.0
     yield from found
-    if not found and resolved.pure_factor and 0.0 < greatest < _LOW:
-        yield greatest
+    end = resolved.length if resolved.length is not None else time.ticks
+    if not found and resolved.pure_factor and end is not None:
+        greatest = float(np.abs(_sampled(resolved, end, 1.0)).max())
+        yield from [greatest] if 0.0 < greatest < _LOW else []
 
 
 def _small_levels(parts: Iterable[Node]) -> Iterator[float]:
