@@ -2,8 +2,6 @@
 
 import copy
 import functools
-import importlib.util
-import inspect
 import os
 import pickle
 import socket
@@ -466,54 +464,3 @@ def test_sparse_gradients_and_complex_parameters_are_refused_as_torch_does():
         odd.grad = torch.ones_like(odd) if odd.is_complex() else torch.ones(2, 2).to_sparse()
         words = "complex parameters" if odd.is_complex() else "sparse gradients"
         assert_refused(params, optimizer, RuntimeError, f"Muon does not support {words}; there is one in group 'odd'")
-
-
-# --- a torch that has no Muon ---------------------------------------------------------------------------------------
-
-
-def test_its_constructor_is_torchs_where_torch_has_none():
-    """Arguments, defaults and refusals are those of `torch.optim.Muon`."""
-    ours, theirs = muon.ConstructedAsMuon, torch.optim.Muon
-    assert [(p.name, p.default, p.kind) for p in inspect.signature(ours).parameters.values()] == [
-        (p.name, p.default, p.kind) for p in inspect.signature(theirs).parameters.values()
-    ]
-    weight = nn.Parameter(torch.zeros(2, 2))
-    assert ours([weight]).param_groups == theirs([weight]).param_groups
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"lr": -1.0}, "Learning rate should be >= 0 but is: -1.0"),
-        ({"lr": torch.zeros(2)}, "Tensor lr must be 1-element"),
-        ({"momentum": -0.5}, "momentum should be >= 0 but is: -0.5"),
-        ({"weight_decay": -1}, "weight decay should be >= 0 but is: -1"),
-        ({"lr": float("nan")}, "Learning rate should be >= 0 but is: nan"),
-        ({"adjust_lr_fn": "none"}, "Adjust learning rate function none is not supported"),
-    ],
-)
-@pytest.mark.parametrize("kind", [muon.ConstructedAsMuon, torch.optim.Muon, Muon])
-def test_it_refuses_what_torchs_refuses_in_the_same_words(kind, wrong, words):
-    """A value that the constructor judges is judged alike, whichever the torch."""
-    with pytest.raises(ValueError, match=words):
-        kind([nn.Parameter(torch.zeros(2, 2))], **wrong)
-
-
-def test_without_torchs_it_steps_the_same(monkeypatch):
-    """The module, imported where torch has no Muon, makes the same steps and refuses the same parameters."""
-    monkeypatch.delattr(torch.optim, "Muon")
-    spec = importlib.util.spec_from_file_location("muon_of_old", muon.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    old = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "muon_of_old", old)
-    spec.loader.exec_module(old)
-    assert old.Muon.__mro__[1] is old.ConstructedAsMuon
-    (params, optimizer), (others, other) = (made(kind, {}) for kind in (Muon, old.Muon))
-    for number in range(5):
-        step(params, optimizer, number)
-        step(others, other, number)
-    assert all(map(torch.equal, params, others))
-    assert optimizer.state_dict()["param_groups"] == other.state_dict()["param_groups"]
-    with pytest.raises(NotAMatrixError):
-        old.Muon([nn.Parameter(torch.zeros(3))])

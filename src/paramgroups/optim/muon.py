@@ -9,15 +9,14 @@ import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo  # torch.compiler.disable, but loaded when it is needed
-from torch.optim import Optimizer
-from torch.optim.optimizer import ParamsT
 
 from paramgroups.errors import HyperparameterValueError, NotAMatrixError, ParamGroupsError
+from paramgroups.optim.older import TorchsMuon
 from paramgroups.optim.orthogonal import orthogonalized
 
 _AT_ONCE: Final = {"cpu": 1 << 18}  # elements of a batch, unless a matrix has more: on a CPU what stays in its cache
@@ -33,47 +32,6 @@ _RATIOS: Final[dict[str | None, Callable[[int, int], float]]] = {  # rows and co
     "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
     "spectral_unclamped": lambda rows, columns: math.sqrt(rows / columns),  # torch takes it from 2.14
 }
-
-
-class ConstructedAsMuon(Optimizer):
-    """What `torch.optim.Muon` is before its first step, for a torch older than 2.9, which has none."""
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        weight_decay: float = 0.1,
-        momentum: float = 0.95,
-        nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = (3.4445, -4.7750, 2.0315),
-        eps: float = 1e-7,
-        ns_steps: int = 5,
-        adjust_lr_fn: str | None = None,
-    ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        for title, value in (("Learning rate", lr), ("momentum", momentum), ("weight decay", weight_decay)):
-            if not value >= 0.0:
-                raise ValueError(f"{title} should be >= 0 but is: {value}")
-        if adjust_lr_fn not in {None, "original", "match_rms_adamw"}:
-            raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
-        defaults = {
-            "lr": lr,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "nesterov": nesterov,
-            "ns_coefficients": ns_coefficients,
-            "eps": eps,
-            "ns_steps": ns_steps,
-            "adjust_lr_fn": adjust_lr_fn,
-        }
-        super().__init__(params, defaults)
-
-
-if TYPE_CHECKING:
-    from torch.optim import Muon as _Base
-else:
-    _Base = getattr(torch.optim, "Muon", ConstructedAsMuon)
 
 
 class _Kind(NamedTuple):
@@ -101,7 +59,7 @@ class _Matrix(NamedTuple):
     lr: float  # adjusted to its shape
 
 
-class Muon(_Base):
+class Muon(TorchsMuon):
     """torch's Muon, stepping all groups at once.
 
         m ← μ m + (1 - μ) g;   u ← (1 - μ) g + μ m, or m without Nesterov's look ahead
