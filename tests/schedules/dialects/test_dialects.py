@@ -139,10 +139,19 @@ def test_a_schedule_is_a_value(made):
             assert read(repr(schedule)) == schedule
 
 
-@settings(max_examples=20)
+@settings(max_examples=60)
 @given(st.sampled_from([*itertools.chain(*SCHEDULES.values())]), strategies.times, strategies.bases)
 def test_operators_take_any_dialect(schedule, times, base):
-    """Halved, shifted and followed by another, it has the values that the operators say."""
-    assert (0.5 * schedule).values(times, base) == pytest.approx(0.5 * schedule.values(times, base), rel=1e-15)
-    later = schedule.shift(3).values(times, base)
-    assert later.tolist() == schedule.values(np.maximum(np.array(times) - 3, 0), base).tolist()
+    """Halved, shifted, cut off, followed and repeated, it has the values that the operators say, and is read back."""
+    values = schedule.values(times, base)
+    assert (0.5 * schedule).values(times, base) == pytest.approx(0.5 * values, rel=1e-15)
+    later = schedule.shift(3)
+    assert later.values(times, base).tolist() == schedule.values(np.maximum(np.array(times) - 3, 0), base).tolist()
+    cut = dialects.conventions.Until(schedule, 5)
+    followed, repeated = cut.then(schedule), cut.repeat()
+    for step in range(10):
+        assert followed(step, base) == (schedule(step, base) if step < 5 else schedule(step - 5, base))
+        assert repeated(step, base) == schedule(step % 5, base)
+    if "<lambda>" not in repr(schedule):
+        for made in (0.5 * later, followed, repeated):
+            assert read(repr(made)) == made
