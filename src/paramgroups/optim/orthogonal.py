@@ -17,9 +17,10 @@ def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], s
         X ← X / max(‖X‖, eps);   `steps` times:  G ← X Xᵀ,  X ← a X + (b G + c G²) X
 
     The quintic iteration of Jordan et al., "Muon" (2024), as `torch.optim.Muon` has it: what is stored is bfloat16,
-    what is added up within a product float32. With torch's coefficients the singular values end between .7 and 1.2.
+    what is added up within a product float32. With torch's coefficients all but the smallest singular values end
+    between about .7 and 1.2; those at the level of rounding are noise before, and as large as the others after.
 
-    A processor without bfloat16 multiplication emulates it, twenty to eighty times as slowly as it multiplies float32;
+    A processor without bfloat16 multiplication emulates it, some thirty times as slowly as it multiplies float32;
     there the products are taken of the same numbers in float32, and rounded to bfloat16 as each would have been.
 
     Args:
