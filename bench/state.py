@@ -2,7 +2,9 @@
 
 The state: AdamW's over 1,000 tensors, 100 M float32 elements in all, 400 MB. The digest is the same on both sides,
 SHA-256 over the file. What is loaded is compared before anything is timed. The files are in the current folder, since
-in memory there is no fsync to speak of. Then named state alone, over ever more parameters: the time for each is even.
+in memory there is no fsync to speak of. A disk is noisy: pairs change their order, and beside the ratios is how far
+torch's own times are apart. Then named state alone, over ever more parameters: the time for each is even. The last
+row needs 6 GB, and minutes to make the optimizer: `python bench/state.py 10000 100000` goes without.
 
     python bench/state.py
 """
@@ -10,6 +12,7 @@ in memory there is no fsync to speak of. Then named state alone, over ever more 
 import hashlib
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,8 +21,8 @@ import torch
 
 import paramgroups as pg
 
-TENSORS, ELEMENTS, ROUNDS = 1_000, 50_000, 11  # AdamW keeps two numbers an element
-NAMES = (10_000, 100_000)
+TENSORS, ELEMENTS, ROUNDS = 1_000, 50_000, 21  # AdamW keeps two numbers an element
+NAMES = (10_000, 100_000, 1_000_000)
 
 
 def digest(path):
@@ -75,7 +78,8 @@ def compare(title, ours, theirs):
         times.append((first, second) if turn % 2 else (second, first))
     mine, other = (statistics.median(column) for column in zip(*times, strict=True))
     low, ratio, high = statistics.quantiles([a / b for a, b in times], n=4)
-    print(f"{title:<6} {mine:>7.3f} {other:>7.3f} {ratio:>5.2f}×  ({low:.2f}, {high:.2f})")
+    least, _, most = statistics.quantiles([b / other for _, b in times], n=4)
+    print(f"{title:<6} {mine:>7.3f} {other:>7.3f} {ratio:>5.2f}×  ({low:.2f}, {high:.2f})   ({least:.2f}, {most:.2f})")
 
 
 def main():
@@ -89,12 +93,12 @@ def main():
             load(path, loaded)
             assert equal(saved, loaded)
         print(f"torch {torch.__version__}; {TENSORS:,} × {2 * ELEMENTS:,} float32; median of {ROUNDS} pairs")
-        print(f"{'':<6} {'ours s':>7} {'torch s':>7} {'ratio':>6}  (quartiles)")
+        print(f"{'':<6} {'ours s':>7} {'torch s':>7} {'ratio':>6}  (quartiles)    (torch's own)")
         compare("save", (pg.save, ours, saved), (torch_save, theirs, saved))
         compare("load", (pg.load, ours, loaded), (torch_load, theirs, loaded))
     del saved, loaded
     print(f"\n{'names':>9} {'named s':>8} {'loaded s':>9} {'µs each':>8}")
-    for names in NAMES:
+    for names in [int(each) for each in sys.argv[1:]] or NAMES:
         made = optimizer(names, 1)
         state = pg.named_state(made)
         taken, put = seconds(pg.named_state, made), seconds(pg.load_named_state, made, state)

@@ -15,7 +15,7 @@ import torch
 
 import paramgroups as pg
 
-TICKS, ROUNDS = 640, 15  # five times the updates that ours evaluates at once: every round pays for as many
+TICKS, ROUNDS = 1280, 15  # five times the updates that ours evaluates at once: every round pays for as many
 
 
 def optimizer(groups):

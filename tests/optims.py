@@ -87,7 +87,7 @@ def assert_equal(
         state, known = ours[1].state.get(own, {}), theirs[1].state.get(other, {})
         assert state.keys() == known.keys()
         for key, value in known.items():
-            torch.testing.assert_close(state[key], value, **tolerance, msg=lambda text, key=key: f"{key}: {text}")
+            torch.testing.assert_close({key: state[key]}, {key: value}, **tolerance)
 
 
 def served(optimizer: Optimizer) -> int:

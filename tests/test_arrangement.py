@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import nn
 
 import paramgroups as pg
 import strategies_models as random
+from kinds import LONG, OPTIMIZERS
 from paramgroups.errors import EditError, ForeignParameterError, RegroupError, UnequalGroupsError
 from paramgroups.journal import Rebase
 from paramgroups.params import named, names_of
@@ -248,10 +248,6 @@ def test_a_rule_on_what_the_model_froze_warns_as_ever():
 
 # --- the laws, over random models, partitions and sequences ---------------------------------------------------------
 
-KINDS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "AdamW": torch.optim.AdamW,
-    "SGD": lambda groups, **values: torch.optim.SGD(groups, momentum=0.9, nesterov=True, **values),
-}
 BASES = (0.1, 0.02)
 STEPS = 12
 
@@ -267,7 +263,8 @@ class Run:
         for name, part in zip(self.params, parts, strict=True):
             groups.setdefault((self.bases[name], part), []).append(self.params[name])
         dicts = [{"params": own, "lr": lr} for (lr, _), own in groups.items()]
-        self.net, self.optimizer = net, KINDS[kind](dicts, weight_decay=0.01)
+        made, options = OPTIMIZERS[kind]
+        self.net, self.optimizer = net, made(dicts, **{**options, "weight_decay": 0.01})
         pg.name_groups(self.optimizer, net)
         lr, decay = pg.Warmup(3).then(pg.Cosine(7, end=0.1)), pg.Linear(STEPS, start=1.0, end=2.0)
         self.scheduler = pg.Scheduler(self.optimizer, lr=lr, weight_decay=decay)
@@ -332,7 +329,7 @@ def starts(draw):
     count = sum(parameter.requires_grad for parameter in net.parameters())
     bases = draw(st.lists(st.sampled_from(BASES), min_size=count, max_size=count))
     parts = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
-    return net, bases, parts, draw(st.sampled_from(sorted(KINDS)))
+    return net, bases, parts, draw(st.sampled_from(sorted(LONG)))
 
 
 def equal(state, other):
@@ -362,6 +359,25 @@ def test_a_run_that_is_regrouped_is_one_that_never_was(start, data):
     for name, parameter in run.params.items():
         assert torch.equal(parameter, twin.params[name])
         assert equal(run.optimizer.state[parameter], twin.optimizer.state[twin.params[name]])
+
+
+@settings(max_examples=30)
+@given(starts(), st.data())
+def test_what_is_saved_comes_back_however_it_was_regrouped_since(start, data):
+    """Of all parameters that are there by then; also of those that were removed, and added again without state."""
+    run = Run(*start)
+    run.step(0)
+    saved = copy.deepcopy(pg.named_state(run.optimizer))
+    for number in range(1, 7):
+        action = data.draw(st.sampled_from(["split", "merge", "move", "rename", "apply", "add", "remove", "step"]))
+        if action == "step":
+            run.step(number)
+        else:
+            run.regroup(data.draw, action, f"g{number}")
+    report = pg.load_named_state(run.optimizer, saved)
+    found, expected = pg.named_state(run.optimizer)["parameters"], saved["parameters"]
+    assert {*report.moved} == {*found} == {*expected} - {*report.dropped}
+    assert all(equal(each["state"], expected[name]["state"]) for name, each in found.items())
 
 
 @settings(max_examples=60)

@@ -172,3 +172,20 @@ def test_two_schedulers_share_a_hyperparameter_by_group():
             optimizer.step()
         assert [float(group["lr"]) for group in optimizer.param_groups] == [0.25, 0.5]
         assert first.journal == second.journal == ()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "base"),
+    [
+        (pg.Linear(4).shift(-2), 0.1),  # gives 0.05 from 0.1: it goes on from what has driven it so far
+        (pg.Linear(4), 0.05),  # gives 0.1, so it starts anew, from what is there
+    ],
+    ids=repr,
+)
+def test_the_base_of_an_adopted_lr_is_where_torch_s_scheduler_started(schedule, base):
+    """If from there the schedule gives what stands in the group; without `adopt` it is what stands there."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.05)
+    optimizer.param_groups[0]["initial_lr"] = 0.1
+    for adopt, expected in ((True, base), (False, 0.05)):
+        ((lane,),) = lanes_for(optimizer, resolve({}, {"lr": schedule}, None), adopt=adopt)
+        assert lane.first.base == expected

@@ -1,12 +1,14 @@
 """What counts as an update."""
 
 import copy
+import itertools
 
 import pytest
 import torch
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
 import paramgroups as pg
+from paramgroups import clock
 from paramgroups.errors import ClockError, ClockStalledError, EditError
 
 
@@ -197,6 +199,43 @@ def test_a_compiled_step_ticks_and_is_not_compiled_again(what):
     assert float(optimizer.param_groups[0]["lr"]) == pytest.approx(0.04)
     assert scheduler.journal == ()
     assert frames[2:] == frames[2:3] * 4
+
+
+def hidden(optimizer):
+    """Give an optimizer hooks of which torch.compile is told nothing: the least that hooks cost."""
+    for register in (optimizer.register_step_pre_hook, optimizer.register_step_post_hook):
+        register(torch.compiler.disable(lambda *_: None))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own use of torch.jit
+def test_the_next_compiled_optimizer_is_compiled_as_if_its_hooks_were_hidden():
+    """What little of a hook the compiler sees is compiled once, for every scheduler there will be."""
+
+    def frames_for_each(driven):
+        torch._dynamo.reset()
+        frames, kept = [], []
+        for _ in range(3):
+            net = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.AdamW(net.parameters(), lr=torch.tensor(0.1))
+            kept.append((optimizer, driven(optimizer)))
+            backward(net)
+            torch.compile(optimizer.step, backend="eager")()
+            frames.append(torch._dynamo.utils.counters["frames"]["total"])
+        return [later - earlier for earlier, later in itertools.pairwise(frames)], kept
+
+    ours, kept = frames_for_each(lambda optimizer: pg.Scheduler(optimizer, lr=pg.Linear(10)))
+    assert [scheduler.last_epoch for _, scheduler in kept] == [1] * 3
+    assert ours == frames_for_each(hidden)[0]
+
+
+def test_where_torch_does_not_tell_what_compiles_the_hooks_leave_compiled_code_every_time(monkeypatch):
+    """They are hidden as torch documents it, at the price of time."""
+    monkeypatch.setattr(clock, "_compiler", None)
+    _, optimizer, scheduler = made()
+    hooks = [*optimizer._optimizer_step_pre_hooks.values(), *optimizer._optimizer_step_post_hooks.values()]
+    assert all(hook.__code__ is torch.compiler.disable(print).__code__ for hook in hooks)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
 
 
 def test_a_step_that_calls_its_parents_is_one_update():

@@ -14,7 +14,7 @@ import strategies
 import strategies_models as random
 from paramgroups.errors import ExpressionError
 from paramgroups.expressions import read, read_selector
-from paramgroups.schedules import Absolute, Horizon
+from paramgroups.schedules import Absolute, Horizon, dialects
 
 WRITTEN = strategies.schedules().filter(lambda schedule: "Function(" not in repr(schedule))
 
@@ -49,6 +49,7 @@ VALUES = {
     ),
     "2 * Warmup(3).then(Cosine('rest'))": 2 * pg.Warmup(3).then(pg.Cosine("rest")),
     "  NORMS | 'head.*'  ": pg.NORMS | "head.*",
+    "0.5 * dialects.torch.StepLR(3).clip(0.1)": 0.5 * dialects.torch.StepLR(3).clip(0.1),
     "Kind(nn.Linear, 'T5LayerNorm')": pg.Kind(nn.Linear, "T5LayerNorm"),
     "Plan(Rule('a.*', lr=Times(0.1)), lr=1, betas=[0.9, 0.99])": pg.Plan(
         pg.Rule("a.*", lr=pg.Times(0.1)), lr=1, betas=(0.9, 0.99)
@@ -72,6 +73,10 @@ ATTACKS = [
     "1 << 9", "2 * NORMS", "Warmup(2) * 'a'", "NORMS & 3", "-'a'", "~1", "+1", "{1, 2}", "{**{}}", "{[1]: 2}",
     "[*(1,)]", "Rule(*['a'], lr=1)", "Warmup(**{'steps': 1})", "a[0]", "'a'[0]", "await x", "yield", "print(1)",
     "eval('1')", "Function(print)", "Where(print)", "Selector()", "Schedule()", "Role('NORMS')", "Both(NORMS, ALL)",
+    "dialects", "dialects.torch", "dialects.torch.StepLR", "dialects.torch.np", "dialects.torch.from_torch(1)",
+    "dialects.os.system('true')", "dialects.__all__", "dialects.torch.__builtins__('1')",
+    "dialects.torch.StepLR.__call__(3)", "dialects.torch.factors.StepLR(3)", "dialects.torch.LambdaLR(print)",
+    "dialects.torch.MultiplicativeLR(eval)", "dialects.__class__.mro()", "dialects.import_module('os')",
     "Rule('a', lr=1, lr=2)", "", " ", "#", "1 2", "a; b", "import os", "x = 1", "\x00", "\ud800", "Warmup(3).then",
     "Warmup", "NORMS()", "'a'()", "Wramup(3)", "Warmup(stpes=3)",
 ]  # fmt: skip
@@ -121,6 +126,17 @@ def test_any_text_is_read_or_refused(text):
 
 
 HINTS = {
+    "dialects.trch.StepLR(3)": (
+        "'dialects.trch.StepLR(3)' cannot be read (column 1): there is no dialect 'trch'.\nDid you mean 'torch'?"
+    ),
+    "dialects.torch.StepLr(3)": (
+        "'dialects.torch.StepLr(3)' cannot be read (column 1): dialects.torch has no 'StepLr' here."
+        "\nDid you mean 'StepLR' or 'MultiStepLR'?"
+    ),
+    "dialects.torch.StepLR(stepsize=3)": (
+        "'dialects.torch.StepLR(stepsize=3)' cannot be read (column 1): StepLR has no argument 'stepsize'."
+        "\nDid you mean 'step_size'?"
+    ),
     "Wramup(3)": "'Wramup(3)' cannot be read (column 1): 'Wramup' means nothing here.\nDid you mean Warmup?",
     "NORM": "'NORM' cannot be read (column 1): 'NORM' means nothing here.\nDid you mean NORMS?",
     "Warmup": "'Warmup' cannot be read (column 1): 'Warmup' means nothing here.\nIt is called: Warmup(...).",

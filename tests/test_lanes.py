@@ -37,29 +37,49 @@ def test_a_bank_writes_its_schedule_to_the_bit(schedule, bases, steps):
         assert [group["lr"] for group in groups] == [schedule(step, base) for base in bases]
 
 
-entries = st.lists(
-    st.tuples(st.integers(0, 5), st.sampled_from(["edit", "rebase", "override", "release"]), st.floats(0.1, 2.0)),
-    max_size=8,
-)
+kinds = st.sampled_from(["edit", "rebase", "override", "scale", "release"])
+entries = st.lists(st.tuples(st.integers(0, 5), kinds, st.floats(0.1, 2.0)), max_size=8)
+
+
+def entered(driven, drawn):
+    """Make entries one after the other, each as the lane is after those before it."""
+    now = 0
+    for wait, kind, value in drawn:
+        now += wait
+        yield {
+            "edit": Edit(**where(now), value=value, old=driven.last.base, new=value * 2),
+            "rebase": Rebase(**where(now), old=driven.last.base, new=value),
+            "override": Override(**where(now), value=value, until=now + 3 if value > 1 else None),
+            "scale": Override(**where(now), scale=value, until=now + 5),
+            "release": Release(**where(now)),
+        }[kind]
 
 
 @given(strategies.schedules(), strategies.bases, entries)
 def test_a_lane_is_a_function_of_its_base_and_entries(schedule, base, drawn):
     """Many values at once are the values one by one, before and after each entry."""
     driven, now = lane(schedule, base), 0
-    for wait, kind, value in drawn:
-        now += wait
-        made = {
-            "edit": Edit(**where(now), value=value, old=driven.last.base, new=value * 2),
-            "rebase": Rebase(**where(now), old=driven.last.base, new=value),
-            "override": Override(**where(now), value=value, until=now + 3 if value > 1 else None),
-            "release": Release(**where(now)),
-        }[kind]
+    for made in entered(driven, drawn):
+        now = made.step
         before = driven.values(np.arange(now))
         driven.add(made)
         assert driven.values(np.arange(now)).tolist() == before.tolist()  # a later entry says nothing of the past
     steps = np.arange(now + 10)
     assert driven.values(steps).tolist() == [driven.value(step) for step in steps.tolist()]
+
+
+@given(strategies.schedules(), strategies.bases, entries, st.lists(st.integers(0, 300), min_size=1, max_size=10))
+def test_a_bank_writes_what_its_lanes_say_of_every_update_to_come(schedule, base, drawn, later):
+    """Values computed ahead have edits, overrides and scales in them, and those of another lane do not."""
+    driven, plain = lane(schedule, base), lane(schedule, base / 3)
+    for made in entered(driven, drawn):
+        driven.add(made)
+    now = driven.last.since
+    groups = [{"lr": 0.0}, {"lr": 0.0}]
+    bank = Bank([driven, plain], [0, 1], groups)
+    for step in (now, *(now + each for each in later)):
+        bank.write(groups, step)
+        assert [group["lr"] for group in groups] == [driven.value(step), plain.value(step)]
 
 
 def test_an_edit_is_solved_for_the_base():

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import paramgroups
 
-EXTRAS = ("lightning", "lightning_fabric", "matplotlib", "plotille", "pydantic", "rich", "ruamel", "sklearn", "typer")
+EXTRAS = (
+    "lightning",
+    "lightning_fabric",
+    "matplotlib",
+    "numba",
+    "plotille",
+    "pydantic",
+    "rich",
+    "ruamel",
+    "sklearn",
+    "typer",
+)
 
 
 def run(*lines: str) -> str:

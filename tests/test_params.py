@@ -44,6 +44,26 @@ def test_parameters_are_torchs_own_in_torchs_order():
     assert (last.depth, last.ndim, last.numel, last.names) == (2, 2, 4, ("2.0.weight",))
 
 
+def test_every_place_of_a_parameter_is_one_of_torchs():
+    """Modules used twice, at other depths, absent ones, and tied parameters: each name torch knows, in its order."""
+    first, own = nn.Linear(2, 2, bias=False), nn.Linear(2, 2)
+    shared = nn.Sequential(first, nn.LayerNorm(2))
+    model = nn.ModuleDict({"first": shared, "inner": nn.ModuleDict({"second": shared, "own": own})})
+    model.register_module("absent", None)
+    own.weight = first.weight
+    params = named(model)
+    assert [(p.name, p.parameter) for p in params] == list(model.named_parameters())
+    places = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    assert {name for param in params for name in param.names} == places
+    assert [site.module for site in params[0].sites] == [first, first, own]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`")  # deprecated, and still in use
+def test_a_scripted_model_is_seen():
+    """Its modules are torch's wrappers around compiled ones, with containers of their own."""
+    assert [p.name for p in named(torch.jit.script(net()))] == [p.name for p in named(net())]
+
+
 def test_the_models_own_parameter_has_no_path():
     """A bare parameter is at depth 0 of the model itself."""
     model = nn.ParameterList([torch.zeros(3)])

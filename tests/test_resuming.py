@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from torch import nn
 
 import paramgroups as pg
+from kinds import LONG, OPTIMIZERS
 from paramgroups import regroup
 from paramgroups.errors import StateMismatchError, UndrivenError, UnequalGroupsError, WrongModelError
 from paramgroups.journal import Entry, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch
@@ -41,21 +42,18 @@ def _one_thread():
 # --- from any step --------------------------------------------------------------------------------------------------
 
 LENGTH, RESUMED = 80, 50
-KINDS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], str]] = {
-    "AdamW": (torch.optim.AdamW, {"amsgrad": True}, "betas[0]"),
-    "SGD": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, "momentum"),
-}
 
 
 def started(case: str, seed: int) -> tuple[nn.Module, Any, pg.Scheduler]:
     """A network with everything that keeps state, in three groups, three of whose hyperparameters are driven."""
-    kind, options, path = KINDS[case]
+    kind, options = OPTIMIZERS[case]
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
     plan = pg.Plan(
         pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="rest"), pg.Rule("4.*", lr=pg.Times(3)), lr=0.01
     )
-    optimizer = plan.build(net, kind, weight_decay=0.1, **options)
+    optimizer = plan.build(net, kind, **{**options, "weight_decay": 0.1})
+    path = next(key for key in ("betas[0]", "momentum", "eps") if key.partition("[")[0] in optimizer.defaults)
     schedules: dict[str, Any] = {
         "lr": pg.Warmup("10%").then(pg.Cosine("rest")),
         "weight_decay": pg.Linear("100%", end=2.0),
@@ -75,7 +73,10 @@ def ahead(net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> list[
     return values
 
 
-@pytest.mark.parametrize("case", KINDS)
+QUICK = {"AdamW", "SGD", "AdamW, ours", "SGD, ours"}
+
+
+@pytest.mark.parametrize("case", [pytest.param(each, marks=[pytest.mark.slow] * (each not in QUICK)) for each in LONG])
 def test_a_run_goes_on_from_any_step_as_if_it_had_never_stopped(case, tmp_path):
     """From each of fifty random steps: weights, buffers, state and every value to the end, to the bit."""
     steps = sorted(torch.randperm(LENGTH, generator=torch.Generator().manual_seed(0))[:RESUMED].tolist())

@@ -37,6 +37,7 @@ __all__ = [
     "Where",
     "Within",
     "__version__",
+    "check",
     "groups",
     "load",
     "load_named_state",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
+    from paramgroups.linter import check
     from paramgroups.pictures import plot
     from paramgroups.plan import Grouping, LayerDecay, Plan, Rule, Times
     from paramgroups.scheduler import Scheduler
@@ -83,6 +85,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
+        "linter": ("check",),
         "pictures": ("plot",),
         "plan": ("Grouping", "LayerDecay", "Plan", "Rule", "Times"),
         "scheduler": ("Scheduler",),

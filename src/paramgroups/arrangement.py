@@ -9,14 +9,14 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, final
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.claims import lanes_for
+from paramgroups.claims import Assignments, lanes_for, separate
 from paramgroups.driver import Driver, attached, notice_all, rewrite_all
 from paramgroups.errors import DuplicateNameError, GroupNameError, RegroupError, UnequalGroupsError
 from paramgroups.hyperparameters import RESERVED, own_copy
@@ -101,7 +101,7 @@ def arrange(
             for key, value in each.written.items():
                 view(optimizer)[index][key] = value
         notice_all(optimizer)
-    kept = {id(parameter) for each in targets for parameter in each.params}
+    kept = set(map(id, chain.from_iterable(each.params for each in targets)))
     for parameter in former:
         if id(parameter) not in kept:
             optimizer.state.pop(parameter, None)
@@ -114,29 +114,15 @@ def _had_any(optimizer: Optimizer, target: Target) -> bool:
 def _put_in_place(
     optimizer: Optimizer, targets: Sequence[Target], names: Mapping[Tensor, str], model: nn.Module | None
 ) -> None:
-    """Groups, names and schedules, and the past of each group: first a parameter that brings it, then all."""
-    firsts = [_firsts(optimizer, each) for each in targets]
-    groups = _dicts(optimizer, targets, names)
-    for group, own in zip(groups, firsts, strict=True):
-        group["params"] = own
-    optimizer.param_groups[:] = groups
+    """Groups, names and schedules, and the past of each group."""
+    optimizer.param_groups[:] = groups = _dicts(optimizer, targets, names)
     register(optimizer, names, [(each.params, each.label) for each in targets], model)
     for driver in attached(optimizer):
-        _keep_schedules(driver, targets)
-    notice_all(optimizer)
+        _follow(driver, targets)
     for group, each in zip(groups, targets, strict=True):
-        group["params"] = each.params
         for key, value in each.planned.items():
             _put(group, key, value)
     rewrite_all(optimizer)
-
-
-def _firsts(optimizer: Optimizer, target: Target) -> list[Tensor]:
-    """A parameter that comes from the first source, if there is one: what schedulers know of it is the group's past."""
-    if not target.sources:
-        return target.params
-    there = set(map(id, optimizer.param_groups[target.sources[0]]["params"]))
-    return list(islice((parameter for parameter in target.params if id(parameter) in there), 1))
 
 
 def check_values(optimizer: Optimizer, values: Mapping[str, Any], label: str) -> None:
@@ -159,7 +145,7 @@ def _all_or_nothing(optimizer: Optimizer) -> Iterator[None]:
     """Put back groups, names and what schedulers know of them, where not all succeeds."""
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     table = copy.copy(names_of(optimizer))
-    put_back = [_position(driver) for driver in attached(optimizer)]
+    put_back = [standing(driver) for driver in attached(optimizer)]
     try:
         yield
     except BaseException:
@@ -173,13 +159,13 @@ def _all_or_nothing(optimizer: Optimizer) -> Iterator[None]:
         raise
 
 
-def _position(driver: Driver) -> Callable[[], None]:
-    """What puts a driver back to where it stands."""
-    assignments, journal = driver.assignments, list(driver.journal)
+def standing(driver: Driver) -> Callable[[], None]:
+    """What puts a driver back to where it stands now: it knows the state and the groups that are there by then."""
+    assignments, journal, step = driver.assignments, list(driver.journal), driver.clock.step
     lanes = [[lane.after({}, lane.entries) for lane in own] for own in driver.lanes]
 
     def put_back() -> None:
-        driver.assignments, driver.journal, driver.lanes = assignments, journal, lanes
+        driver.assignments, driver.journal, driver.lanes, driver.clock.step = assignments, journal, lanes, step
         driver.rewrite()
 
     return put_back
@@ -187,7 +173,7 @@ def _position(driver: Driver) -> Callable[[], None]:
 
 def _dicts(optimizer: Optimizer, targets: Iterable[Target], names: Mapping[Tensor, str]) -> list[dict[str, Any]]:
     """The dict that each group is to be: that of its first source where it can be, and no two with one tensor."""
-    former, former_labels = list(optimizer.param_groups), labels(optimizer)
+    former = list(optimizer.param_groups)
     torch_names = dict(names)
     for group in former:
         torch_names.update(zip(group["params"], group.get("param_names", ()), strict=False))
@@ -201,8 +187,7 @@ def _dicts(optimizer: Optimizer, targets: Iterable[Target], names: Mapping[Tenso
         group = former[source]
         if source in claimed or each.written:
             group = {key: value if key in RESERVED else own_copy(value) for key, value in group.items()}
-        elif each.label.name != former_labels[source].name:
-            group = dict(group)  # another dict, so that schedulers see the new name
+        group["params"] = each.params
         if "param_names" in group:
             group["param_names"] = [torch_names[parameter] for parameter in each.params]
         claimed.add(source)
@@ -228,29 +213,48 @@ def _put(group: dict[str, Any], key: str, value: Any) -> None:
         group[key] = there.fill_(value)
 
 
-def _keep_schedules(driver: Driver, targets: Sequence[Target]) -> None:
-    """Let each group be driven as its first source was, under whatever name; what is new, as its name says.
+def _follow(driver: Driver, targets: Sequence[Target]) -> None:
+    """Drive each group as its first source was, under whatever name, and with its past; what is new, as its name says.
 
     Raises:
         RegroupError: its name alone does not find it.
+        ClaimError: another scheduler drives what is new.
     """
-    optimizer, former = driver.optimizer, [_schedules(own) for own in driver.lanes]
-    assignments = [(key, own) for key, own in driver.assignments if key is None or _found(optimizer, key)]
-    found = [_schedules(own) for own in lanes_for(optimizer, assignments)]
-    wanted = [former[each.sources[0]] if each.sources else own for each, own in zip(targets, found, strict=True)]
+    optimizer, former = driver.optimizer, driver.lanes
+    pasts = [past_of(each.label.name, former[each.sources[0]]) if each.sources else None for each in targets]
+    driver.assignments, lanes = _kept(optimizer, driver.assignments, former, targets)
+    driver._check_claims(lanes)
+    separate(optimizer, lanes)
+    driver.go_to(driver.clock.step, lanes, pasts)
+
+
+def _kept(
+    optimizer: Optimizer, given: Assignments, former: Sequence[Iterable[Lane]], targets: Sequence[Target]
+) -> tuple[Assignments, list[list[Lane]]]:
+    """The schedules that were given, and after them what keeps each group driven as it was; and the lanes they make.
+
+    Raises:
+        RegroupError: a name finds other groups, too.
+    """
+    assignments = [(key, own) for key, own in given if key is None or _found(optimizer, key)]
+    lanes = lanes_for(optimizer, assignments)
+    found = list(map(_schedules, lanes))
+    wanted = [
+        _schedules(former[each.sources[0]]) if each.sources else own for each, own in zip(targets, found, strict=True)
+    ]
     if found != wanted:
         paths = {path for own in (*found, *wanted) for path in own}
         for index in _each_found(optimizer, [i for i, own in enumerate(found) if own != wanted[i]]):
             there = [path for path in paths if hyperparameters.split(path)[0] in optimizer.param_groups[index]]
             assignments.append((targets[index].label.name, {path: wanted[index].get(path) for path in there}))
-        found = [_schedules(own) for own in lanes_for(optimizer, assignments)]
-    for each, own, other in zip(targets, wanted, found, strict=True):
-        if own != other:
+        lanes = lanes_for(optimizer, assignments)
+    for each, own, made in zip(targets, wanted, lanes, strict=True):
+        if own != _schedules(made):
             raise RegroupError(
                 f"Group {each.label.name!r} would be driven by other schedules: a rule that is called so finds others.",
                 "Give it a name that no rule has.",
             )
-    driver.assignments = assignments
+    return assignments, lanes
 
 
 def _schedules(lanes: Iterable[Lane]) -> dict[str, Schedule | None]:
@@ -322,7 +326,11 @@ def _check_alike(optimizer: Optimizer, target: Target, way_out: str) -> None:
 
 def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:
     """All that holds for a group: each value, and of what is driven the base, the schedule and what overrides it."""
-    facts = {key: _plain(value) for key, value in optimizer.param_groups[index].items() if key not in RESERVED}
+    facts = {
+        key: hyperparameters.without_tensors(value)
+        for key, value in optimizer.param_groups[index].items()
+        if key not in RESERVED
+    }
     for driver in attached(optimizer):
         lanes = driver.lanes[index]
         in_force = past_of("", lanes).in_force(driver.clock.step)
@@ -332,10 +340,3 @@ def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:
             facts[f"schedule of {lane.path}"] = (lane.last.schedule, lane.last.origin)
             facts[f"override of {lane.path}"] = in_force[lane.path][2]
     return facts
-
-
-def _plain(value: object) -> object:
-    """A value in which tensors are numbers, so that it can be compared and shown."""
-    if isinstance(value, Tensor):
-        return value.tolist()
-    return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value

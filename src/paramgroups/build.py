@@ -5,6 +5,7 @@ Knows how to construct; what the groups are is the plan's work.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -100,8 +101,7 @@ def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict
     """Groups of equal values put into one, which every rule of each still finds."""
     alike: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for index, group in enumerate(dicts):
-        values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
-        alike.setdefault(tuple((key, _exact(value)) for key, value in sorted(values.items())), []).append(index)
+        alike.setdefault(exactly(group), []).append(index)
     merged, merged_labels = [], []
     for members in alike.values():
         names = [labels[i].name for i in members]
@@ -112,6 +112,11 @@ def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict
         merged.append({**dicts[members[0]], "params": params, "name": name})
         merged_labels.append(Label(name, tuple(rules) if len(members) > 1 else labels[members[0]].rules))
     return merged, merged_labels
+
+
+def exactly(group: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A group's hyperparameters as what is equal for groups of equal values only."""
+    return tuple((key, _exact(value)) for key, value in sorted(group.items()) if key not in hyperparameters.RESERVED)
 
 
 def _exact(value: Any) -> str:

@@ -5,6 +5,7 @@ Knows names, globs and groups; knows no time. An optimizer may have several sche
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -24,6 +25,9 @@ Schedules: TypeAlias = Mapping[str, Mapping[str, Schedule | None]]
 
 Assignments: TypeAlias = list[tuple[str | None, dict[str, Schedule | None]]]
 """The same in the order in which they apply, resolved; for None instead of a name, every group that has it."""
+
+
+_NEAR = 1e-6  # a scheduler of torch, which multiplies at every step, is off by less than that
 
 
 def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Assignments:
@@ -46,8 +50,11 @@ def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horiz
     return found
 
 
-def lanes_for(optimizer: Optimizer, assignments: Assignments) -> list[list[Lane]]:
+def lanes_for(optimizer: Optimizer, assignments: Assignments, *, adopt: bool = False) -> list[list[Lane]]:
     """For each group of the optimizer a lane for each hyperparameter that is driven, its base what stands there now.
+
+    With `adopt`, the base of an lr that a scheduler of torch has driven is where that started, `initial_lr`, if from
+    there the schedule gives the lr that stands there now: it goes on from torch's.
 
     Raises:
         GroupNameError: no group is called so.
@@ -68,7 +75,11 @@ def lanes_for(optimizer: Optimizer, assignments: Assignments) -> list[list[Lane]
             for index in having:
                 wanted[index][path] = schedule
     return [
-        [Lane(label.name, path, schedule, _base(group, path, label.name)) for path, schedule in own.items() if schedule]
+        [
+            Lane(label.name, path, schedule, _base(group, path, label.name, schedule if adopt else None))
+            for path, schedule in own.items()
+            if schedule
+        ]
         for label, group, own in zip(labels(optimizer), groups, wanted, strict=True)
     ]
 
@@ -133,7 +144,7 @@ def _whole(path: str, given: object, horizon: Horizon | None) -> Schedule:
     return schedule
 
 
-def _base(group: Mapping[str, Any], path: str, label: str) -> float:
+def _base(group: Mapping[str, Any], path: str, label: str, adopted: Schedule | None) -> float:
     key, index = split(path)
     value = group[key]
     if index is not None:
@@ -141,4 +152,9 @@ def _base(group: Mapping[str, Any], path: str, label: str) -> float:
     one_number = isinstance(value, Tensor) and value.numel() == 1
     if isinstance(value, bool) or not (isinstance(value, (int, float)) or one_number):
         raise HyperparameterValueError(path, value, f"group {label!r}", "a number for a schedule to drive it")
-    return float(value)
+    present = float(value)
+    if adopted is not None and path == "lr" and "initial_lr" in group:
+        initial = float(group["initial_lr"])
+        if math.isclose(adopted(0, initial), present, rel_tol=_NEAR, abs_tol=_NEAR * abs(initial)):
+            return initial
+    return present

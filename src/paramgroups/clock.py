@@ -11,13 +11,22 @@ from typing import Any, Literal, TypeAlias, final
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from paramgroups.errors import ClockError, ClockStalledError
 from paramgroups.hyperparameters import number
 
+_compiler: Callable[[], object] | None  # what compiles the code that is running; None where nothing does
+try:
+    from torch._C._dynamo.eval_frame import get_eval_frame_callback as _compiler
+except ImportError:  # this torch does not tell
+    _compiler = None
+
 ClockKind: TypeAlias = Literal["optimizer", "manual"]
+
+_Hook: TypeAlias = Callable[[Optimizer, Any, Any], None]
 
 
 @final
@@ -108,7 +117,7 @@ class Clock:
     def _stepped(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if self._pending:
             self._pending = False  # a step that calls its parent's has two hooks after it, and is one update
-            if not _overflowed(optimizer):
+            if "found_inf" not in optimizer.__dict__ or not _overflowed(optimizer):
                 self.step += 1
                 self._idle = 0
                 self._after()
@@ -118,10 +127,20 @@ class Clock:
         return _first(optimizer) is not self._parameter
 
 
-def _uncompiled(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[..., None]:
+def _uncompiled(hook: _Hook) -> _Hook:
     """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
-    disable: Callable[[Callable[..., None]], Callable[..., None]] = torch.compiler.disable
-    return disable(hook)
+    disable: Callable[[_Hook], _Hook] = torch.compiler.disable
+    outside, compiler = disable(hook), _compiler
+    if compiler is None:
+        return outside
+
+    def call(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if is_dynamo_compiling() or compiler() is not None:
+            outside(optimizer, args, kwargs)
+        else:  # the way out of compiled code takes longer than the hook
+            hook(optimizer, args, kwargs)
+
+    return call
 
 
 def _first(optimizer: Optimizer) -> Tensor | None:
@@ -136,9 +155,9 @@ def _processes() -> int:
 def _overflowed(optimizer: Optimizer) -> bool:
     """Whether the step just made changed nothing, because a fused kernel was told of an overflow by a GradScaler.
 
-    The flag is there only under a GradScaler; reading it waits for the device, once a step.
+    Reading the flag waits for the device, once a step.
     """
-    flag = optimizer.__dict__.get("found_inf")
+    flag = optimizer.__dict__["found_inf"]
     return flag is not None and bool(flag)
 
 

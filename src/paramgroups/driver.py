@@ -69,7 +69,7 @@ class Driver:
             check_unpatched(each, adopt=adopt)
         self.assignments = assignments
         self.on_edit = on_edit
-        self.lanes = lanes_for(optimizer, assignments)
+        self.lanes = lanes_for(optimizer, assignments, adopt=adopt)
         self.journal: list[Entry] = []
         self._check_claims(self.lanes)
         self._clock_is = (kind, stall_limit)
@@ -253,7 +253,7 @@ class Driver:
         if "step" in self.optimizer.__dict__:  # somebody put another in its place
             self.check_alone()
         if self.clock.kind == "optimizer" or not self._is_part():
-            self._look(self.follow(), self.clock.step)
+            self._look(self.clock.step)
 
     def follow(self) -> Groups:
         """Regroup where groups came, went or were replaced since the last look, and say which there are."""
@@ -264,7 +264,7 @@ class Driver:
         except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
             pass
         self._check_whole()
-        self._look(self._groups, self.clock.step)  # what was written before they moved
+        self._take_in(self._groups, self.clock.step)  # what was written before they moved
         self._regroup()
         return self.optimizer.param_groups
 
@@ -285,8 +285,8 @@ class Driver:
 
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
-        groups, step = self.follow(), self.clock.step
-        self._look(groups, step - 1)
+        step = self.clock.step
+        groups = self._look(step - 1)
         for bank in self._banks:
             bank.write(groups, step)
         self._groups[:] = groups  # dicts that were replaced by equal ones are these from now on
@@ -294,16 +294,19 @@ class Driver:
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
         if not self.clock.stopped:
-            self._look(self.follow(), self.clock.step)
+            self._look(self.clock.step)
 
-    def _look(self, groups: Groups, step: int) -> None:
-        """Enter what was written by hand; all of it, or nothing where one value is wrong."""
+    def _look(self, step: int) -> Groups:
+        """Follow the groups, enter what was written into them by hand, and say which there are."""
+        groups = self.follow()
         for bank in self._banks:
             if bank.edited(groups):
                 self._take_in(groups, step)
-                return
+                break
+        return groups
 
     def _take_in(self, groups: Groups, step: int) -> None:
+        """Enter what was written by hand; all of it, or nothing where one value is wrong."""
         edits = [edit for bank in self._banks for edit in bank.edits(groups)]
         self._add([(lane, self._edited(lane, step, value, was)) for lane, value, was in edits])
         self._rebuild(groups)

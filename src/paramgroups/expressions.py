@@ -32,6 +32,8 @@ _CALLS: Final[dict[str, Callable[..., Any]]] = {
 }
 _NAMES: Final = {name: getattr(selectors, name) for name in _CONSTANTS}
 _METHODS: Final = ("then", "clip", "repeat", "shift", "stretch")
+_PEERS: Final = "dialects"
+_LIVE: Final = "from_torch"  # takes an object that no text can name
 _WRITTEN = re.compile(r"[&|~(]|[A-Z]+")
 
 
@@ -39,8 +41,8 @@ def read(text: str) -> Any:
     """The value of an expression in our vocabulary: what `repr` printed, or what a person would write in Python.
 
     Numbers, strings, tuples, lists and dicts; the shapes of `paramgroups.schedules` but `Function`, with `.then`,
-    `.clip`, `.repeat`, `.shift` and `*`; the selectors but `Where`, with `&`, `|`, `~`; classes as `nn.Linear`;
-    `Times`, `Rule`, `LayerDecay` and `Plan`.
+    `.clip`, `.repeat`, `.shift` and `*`, and other libraries' as `dialects.torch.OneCycleLR(...)`; the selectors but
+    `Where`, with `&`, `|`, `~`; classes as `nn.Linear`; `Times`, `Rule`, `LayerDecay` and `Plan`.
 
     Args:
         text: one Python expression, at most 10,000 characters.
@@ -196,12 +198,25 @@ class _Reader:
             if node.id not in _CALLS:
                 raise self._refused(node, f"{node.id!r} means nothing here", self._known(node.id))
             return _CALLS[node.id]
+        match node:
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name), attr=peer), attr=call) if name == _PEERS:
+                return self._of_peer(node, peer, call)
         if isinstance(node, ast.Attribute):
             owner = self.value(node.value)
             if isinstance(owner, schedules.Schedule) and node.attr in _METHODS:
                 return getattr(owner, node.attr)  # type: ignore[no-any-return]  # one of four methods
             raise self._refused(node, f"{owner!r} has no .{node.attr} here", did_you_mean(node.attr, _METHODS))
         raise self._refused(node, "this cannot be called", self._known(""))
+
+    def _of_peer(self, node: ast.expr, peer: str, call: str) -> Callable[..., Any]:
+        if peer not in schedules.dialects.__all__:
+            hint = did_you_mean(peer, schedules.dialects.__all__)
+            raise self._refused(node, f"there is no dialect {peer!r}", hint)
+        module = getattr(schedules.dialects, peer)
+        calls = [name for name in module.__all__ if name != _LIVE]
+        if call not in calls:
+            raise self._refused(node, f"dialects.{peer} has no {call!r} here", did_you_mean(call, calls))
+        return getattr(module, call)  # type: ignore[no-any-return]  # one of its public names
 
     def _check_keywords(self, node: ast.expr, called: Callable[..., Any], keywords: dict[str, Any]) -> None:
         parameters = inspect.signature(called).parameters

@@ -110,7 +110,8 @@ def _read_constructors(optimizer_class: type[Optimizer]) -> tuple[Mapping[str, o
 
 
 @functools.cache
-def _of_torch() -> frozenset[str]:
+def of_torch() -> frozenset[str]:
+    """Every hyperparameter that some optimizer of torch has."""
     classes = (value for value in vars(torch.optim).values() if isinstance(value, type))
     return frozenset().union(*(of_class(c) for c in classes if issubclass(c, Optimizer) and c is not Optimizer))
 
@@ -126,7 +127,7 @@ def check_name(name: str, where: str, optimizer_class: type[Optimizer] | None) -
     known = set() if optimizer_class is None else set(of_class(optimizer_class))
     is_open = optimizer_class is None or _read_constructors(optimizer_class)[1]  # type: ignore[arg-type]  # as above
     if is_open:
-        known |= _of_torch()
+        known |= of_torch()
     if name in known:
         return
     near = [_ALIASES[name]] if _ALIASES.get(name) in known else nearest(name, known)
@@ -150,6 +151,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def without_tensors(value: Any) -> Any:
+    """A value in which tensors are numbers, so that it can be compared and shown, whatever is written into them later.
+
+    Example:
+        >>> without_tensors([torch.tensor(0.5), 0.999])
+        (0.5, 0.999)
+    """
+    if isinstance(value, (list, tuple)):
+        return tuple(map(without_tensors, value))
+    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def check_value(path: str, value: object, where: str) -> None:

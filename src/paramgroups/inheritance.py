@@ -150,7 +150,7 @@ def from_state(
     Raises:
         StateMismatchError: it is no state of ours, or does not fit the optimizer.
     """
-    step, saved = _checked(state)
+    step, saved = checked(state)
     pasts = saved_pasts(state)
     names = [parameter_names(optimizer, group) for group in optimizer.param_groups]
     homes = {name: index for index, group in enumerate(saved) for name in group["parameters"] or ()}
@@ -193,7 +193,12 @@ def check_sizes(sizes: Sequence[int], groups: Iterable[Mapping[str, Any]]) -> No
         )
 
 
-def _checked(state: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+def checked(state: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """The step of a saved state, and its groups.
+
+    Raises:
+        StateMismatchError: it is no state of ours.
+    """
     wanted: dict[str, Callable[[Any], bool]] = {
         "version": lambda value: isinstance(value, int),
         "step": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,

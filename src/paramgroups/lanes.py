@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
+from functools import partial
+from itertools import repeat
+from operator import itemgetter, setitem
 from typing import Any, NamedTuple, TypeAlias, TypedDict, final
 
 import numpy as np
@@ -34,7 +36,7 @@ from paramgroups.schedules import Schedule
 Groups: TypeAlias = Sequence[MutableMapping[str, Any]]
 """An optimizer's `param_groups`."""
 
-_STEPS_AHEAD = 128  # steps evaluated at once, so that a tick is a look into a list,
+_STEPS_AHEAD = 256  # steps evaluated at once, so that a tick is a look into a table,
 _NUMBERS_AHEAD = 1 << 16  # of at most so many numbers
 _PROBES = 512  # steps at which a schedule is tried before it drives anything
 _EXACT = 1e-9  # a solved base has to give the edit back to within this fraction
@@ -141,12 +143,21 @@ class Lane:
         for owner in np.unique(owners):
             here, segment = owners == owner, self._segments[owner]
             found[here] = segment.schedule.values(steps[here] - segment.origin, segment.base)
-        plain = found.copy()
+        return self.excepted(steps, found)
+
+    def plain_from(self, step: int) -> bool:
+        """Whether nothing stands instead of the schedule's values, at update `step` or later."""
+        edited = bool(self._edits) and self.last.since >= step
+        return not edited and all(each.until <= step for each in self._overrides)
+
+    def excepted(self, steps: NDArray[np.int64], scheduled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The schedule's values at these updates, or what stands there instead."""
+        found: NDArray[np.float64] = scheduled.copy()
         for step, value in self._edits.items():
             found[steps == step] = value
         for each in self._overrides:
             here = (steps >= each.since) & (steps < each.until)
-            found[here] = plain[here] * each.scale if each.scale is not None else each.value
+            found[here] = scheduled[here] * each.scale if each.scale is not None else each.value
         return found
 
     def add(self, entry: Entry) -> None:
@@ -262,71 +273,61 @@ class Bank:
         self._schedule, self._origin = lanes[0].last.schedule, lanes[0].last.origin
         self._path = lanes[0].path
         name, index = split(self._path)
-        self._plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
-        self._value_in = itemgetter(name)
+        plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
+        self._take: Callable[[Mapping[str, Any]], Any] = itemgetter(name) if plain else partial(read, path=self._path)
+        self._put: Callable[[MutableMapping[str, Any], str, float], None] = setitem if plain else write
         self._bases = np.array([lane.last.base for lane in lanes])
-        self._suspects: frozenset[int] = frozenset()
-        self._since, self._rows = 0, list[list[float]]()
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
-        self._last = self._read(groups)
+        self._since, self._ahead, self._suspect = 0, np.empty((0, len(lanes))), False
+        self._written = self._read(groups)
 
     def edited(self, groups: Groups) -> bool:
         """Whether anything is not what was last written."""
+        own = groups if self._indices is None else self._own(groups)
         try:
-            return self._read(groups) != self._last
+            return [*map(self._take, own)] != self._written  # at a glance, where these are the same objects
         except (RuntimeError, ValueError):  # a tensor or an array of several numbers is no answer to a comparison
             return True
 
     def edits(self, groups: Groups) -> list[tuple[Lane, object, float]]:
         """The lanes whose value is not what was last written: lane, what stands there, what was written."""
-        compared = zip(self.lanes, self._read(groups), self._last, strict=True)
+        compared = zip(self.lanes, self._read(groups), self._written, strict=True)
         return [(lane, now, was) for lane, now, was in compared if number(now) != was]
 
     def write(self, groups: Groups, step: int) -> None:
         """Put every lane's value for update `step` into its group."""
         ahead = step - self._since
-        if not 0 <= ahead < len(self._rows):
-            self._since, self._rows, ahead = step, self._computed(step), 0
-        values = self._rows[ahead]
-        if step in self._suspects:
+        if not 0 <= ahead < len(self._ahead):
+            self._look_ahead(step)
+            ahead = 0
+        values: list[float] = self._ahead[ahead].tolist()
+        if self._suspect:
             for lane, value in zip(self.lanes, values, strict=True):
                 lane.check_value(step, value)
-        if self._changed:
-            values = values.copy()
-            for index, lane in self._changed:
-                exception = lane.exception_at(step)
-                if exception is not None:
-                    lane.check_value(step, exception)
-                    values[index] = exception
-        path, own = self._path, groups if self._indices is None else self._own(groups)
-        if self._plain:
-            for group, value in zip(own, values, strict=True):
-                group[path] = value
-            self._last = values
-        else:
-            for group, value in zip(own, values, strict=True):
-                write(group, path, value)
-            self._last = self._read(groups)
+        own = groups if self._indices is None else self._own(groups)
+        any(map(self._put, own, repeat(self._path), values))  # runs through all: neither way to put returns anything
+        self._written = values if self._put is setitem else self._read(groups)
 
-    def _computed(self, step: int) -> list[list[float]]:
-        """The values of every lane from `step` on, a row an update, as the present bases give them."""
+    def _look_ahead(self, step: int) -> None:
+        """Compute the values of every lane from `step` on, a row an update, as bases and entries now have them."""
         count = max(1, min(_STEPS_AHEAD, _NUMBERS_AHEAD // len(self.lanes))) if self._schedule.closed_form else 1
-        steps = np.arange(step, step + count) - self._origin
+        steps = np.arange(step, step + count)
         if self._schedule.affine:
-            factors, offsets = self._schedule.line(steps)
+            factors, offsets = self._schedule.line(steps - self._origin)
             values: NDArray[np.float64] = factors[:, None] * self._bases + offsets[:, None]
         else:
             bases, places = np.unique(self._bases, return_inverse=True)
-            values = np.stack([self._schedule.values(steps, base) for base in bases], axis=1)[:, places]
+            each = [self._schedule.values(steps - self._origin, base) for base in bases]
+            values = np.stack(each, axis=1)[:, places]
+        for index, lane in self._changed:
+            if not lane.plain_from(step):
+                values[:, index] = lane.excepted(steps, values[:, index])
         allowed = range_of(self._path)
-        fits = float(values.min()) in allowed and float(values.max()) in allowed
-        self._suspects = frozenset() if fits else frozenset(range(step, step + count))
-        rows: list[list[float]] = values.tolist()
-        return rows
+        self._suspect = float(values.min()) not in allowed or float(values.max()) not in allowed
+        self._since, self._ahead = step, values
 
     def _own(self, groups: Groups) -> Groups:
         return [groups[index] for index in self._indices or range(len(groups))]
 
     def _read(self, groups: Groups) -> list[float]:
-        own = groups if self._indices is None else self._own(groups)
-        return list(map(self._value_in, own)) if self._plain else [read(group, self._path) for group in own]
+        return [*map(self._take, self._own(groups))]

@@ -11,7 +11,7 @@ import re
 import weakref
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -42,7 +42,7 @@ _WRAPPERS = {  # class name -> the attributes under which it holds the user's mo
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # a value; but a large model has many, and frozen they take thrice as long
 class Site:
     """One place where a parameter is used: its dotted name, the module that owns it there, and as what.
 
@@ -56,7 +56,7 @@ class Site:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # as above
 class Param:
     """One parameter of a model, seen by name. A tied parameter is one `Param` with several sites.
 
@@ -121,27 +121,26 @@ def named(model: nn.Module) -> tuple[Param, ...]:
         EmptyModelError: the model has no parameter.
         DuplicateNameError: two bear one name, as only a wrapper's own parameters can.
     """
+    return tuple(_by_identity(model).values())
+
+
+def _by_identity(model: nn.Module) -> dict[int, Param]:
+    """The parameters that `named` gives, each by the `id` of its tensor, which is faster than by hash."""
     if not isinstance(model, nn.Module):
         raise NotAModelError(described(model))
-    modules = dict(model.named_modules(remove_duplicate=False))
-    clean = _clean_paths(modules)
-    found: dict[int, Param] = {}  # by identity, which is faster than by hash
-    owners: dict[str, tuple[str, Tensor]] = {}
-    for path, module in modules.items():
-        prefix = f"{clean[path]}." if clean[path] else ""
+    places = _places(model)
+    if len({clean for _, clean in places.values()}) < len(places):  # there are wrappers
+        _check_names(places)
+    found: dict[int, Param] = {}
+    for path, (module, clean) in places.items():
+        prefix = f"{clean}." if clean else ""
         taken_from = _PARAMETRIZED.fullmatch(path) if "parametrizations." in path else None
         for attribute, parameter in module._parameters.items():
             if parameter is None:
                 continue
-            name = prefix + attribute
-            owner, first = owners.setdefault(name, (path, parameter))
-            if first is not parameter:
-                raise DuplicateNameError(name, [f"{each}.{attribute}".lstrip(".") for each in (owner, path)])
+            site = Site(prefix + attribute, module, clean, attribute)
             if taken_from is not None and attribute.startswith("original"):
-                above = taken_from["path"] or ""
-                site = Site(name, modules[above], clean[above], taken_from["attribute"])
-            else:
-                site = Site(name, module, clean[path], attribute)
+                site = Site(site.name, *places[taken_from["path"] or ""], taken_from["attribute"])
             param = found.get(id(parameter))
             if param is None:
                 found[id(parameter)] = Param(parameter, (site,))
@@ -149,43 +148,60 @@ def named(model: nn.Module) -> tuple[Param, ...]:
                 found[id(parameter)] = Param(parameter, (*param.sites, site))
     if not found:
         raise EmptyModelError(type(model).__name__)
-    return tuple(found.values())
+    return found
 
 
-def _clean_paths(modules: Mapping[str, nn.Module]) -> dict[str, str]:
-    """Module path -> the same path without the steps that lead through wrappers."""
-    clean = {"": ""}
-    for path in modules:
-        if path:
-            parent, _, step = path.rpartition(".")
-            before = clean[parent]
-            if _leads_through(modules[parent], step):
-                clean[path] = before
-            else:
-                clean[path] = f"{before}.{step}" if before else step
-    return clean
+_Places: TypeAlias = dict[str, tuple[nn.Module, str]]
+"""Module path -> the module, and the path without the steps that lead through wrappers."""
+
+
+def _places(model: nn.Module) -> _Places:
+    """Every module at each of its places, in the order of `model.named_modules()`, which takes thrice as long."""
+    found: _Places = {}
+    _place(model, "", "", found)
+    return found
+
+
+def _place(module: nn.Module, path: str, clean: str, found: _Places) -> None:
+    """Put a module and all below it among those that were found."""
+    found[path] = module, clean
+    if not module._modules:
+        return
+    held = _held_by(type(module))  # type: ignore[arg-type]  # a class is hashable; Module's own __hash__ misleads mypy
+    for step, child in module._modules.items():
+        if child is not None:
+            below = f"{clean}.{step}" if clean else step
+            _place(child, f"{path}.{step}" if path else step, clean if step in held else below, found)
+
+
+def _check_names(places: _Places) -> None:
+    """Accept parameters that have a clean name each."""
+    bearers: dict[str, dict[str, Tensor]] = {}
+    for path, (module, clean) in places.items():
+        for attribute, parameter in module.named_parameters(recurse=False):
+            name, place = (f"{above}.{attribute}".lstrip(".") for above in (clean, path))
+            bearers.setdefault(name, {})[place] = parameter
+    for name, each in bearers.items():
+        if len({id(parameter) for parameter in each.values()}) > 1:
+            raise DuplicateNameError(name, list(each))
 
 
 def clean_keys(model: nn.Module) -> dict[str, str]:
     """Each key of `model.state_dict()` -> the same without what wrappers put before it."""
-    clean = _clean_paths(dict(model.named_modules(remove_duplicate=False)))
+    places = _places(model)
     found = {}
     for key in model.state_dict():
         path, _, attribute = key.rpartition(".")
-        above = clean.get(path, path)
+        above = places[path][1] if path in places else path
         found[key] = f"{above}.{attribute}" if above else attribute
     return found
-
-
-def _leads_through(module: nn.Module, step: str) -> bool:
-    """Whether `module` is a wrapper that holds the user's model as `step`."""
-    return step in _ALWAYS_WRAPPERS or step in _held_by(type(module))  # type: ignore[arg-type]  # a class is hashable; Module's own __hash__ misleads mypy
 
 
 @functools.lru_cache(maxsize=1024)
 def _held_by(kind: type[nn.Module]) -> frozenset[str]:
     """The attributes under which a class of wrappers holds the user's model."""
-    return frozenset(step for base in kind.__mro__ for step in _WRAPPERS.get(base.__name__, ()))
+    own = (step for base in kind.__mro__ for step in _WRAPPERS.get(base.__name__, ()))
+    return _ALWAYS_WRAPPERS.union(own)
 
 
 def check_group_name(name: object) -> None:
@@ -329,7 +345,7 @@ def known(optimizer: Optimizer, model: nn.Module | None = None) -> tuple[Param, 
     model = model_of(optimizer) if model is None else model
     if model is None:
         raise UnknownModelError(type(optimizer).__name__)
-    params = {id(param.parameter): param for param in named(model)}
+    params = _by_identity(model)
     try:
         return tuple([params[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]])
     except KeyError:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups.arrangement import Target, arrange, check_values, present
+from paramgroups.collector import paused
 from paramgroups.errors import (
     DuplicateParameterError,
     ForeignParameterError,
@@ -26,7 +27,7 @@ from paramgroups.errors import (
 )
 from paramgroups.hyperparameters import plain
 from paramgroups.params import Label, Param, known, model_of, named, unwrapped
-from paramgroups.plan.grouping import Grouping, _collector_paused
+from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import Plan, select_code
 from paramgroups.selectors import Named, Selector, Within, meaning, parts, selector
 from paramgroups.views import view
@@ -35,7 +36,7 @@ Select: TypeAlias = Selector | str
 """A selector, or a glob over whole dotted parameter names."""
 
 
-@_collector_paused()
+@paused()
 def split(
     optimizer: Optimizer, select: Select, *, name: str, model: nn.Module | None = None, **hyperparameters: Any
 ) -> None:
@@ -116,7 +117,7 @@ def merge(optimizer: Optimizer, *groups: str | int, name: str | None = None, **h
     arrange(optimizer, kept, way_out="Give what is to hold: merge(..., lr=...).")
 
 
-@_collector_paused()
+@paused()
 def move(optimizer: Optimizer, select: Select, to: str | int, *, model: nn.Module | None = None) -> None:
     """Put the selected parameters into another group, whose hyperparameters and schedules they take.
 
@@ -181,7 +182,7 @@ def rename(optimizer: Optimizer, old: str | int | Mapping[str, str], new: str | 
     arrange(optimizer, targets)
 
 
-@_collector_paused()
+@paused()
 def add(
     optimizer: Optimizer,
     what: Select | Iterable[Tensor],
@@ -235,7 +236,7 @@ def add(
     arrange(optimizer, [*targets, new], model=model, params=params)
 
 
-@_collector_paused()
+@paused()
 def remove(optimizer: Optimizer, select: Select, *, model: nn.Module | None = None) -> None:
     """Take the selected parameters out of the optimizer, and drop its state for them.
 
@@ -270,7 +271,7 @@ def remove(optimizer: Optimizer, select: Select, *, model: nn.Module | None = No
     arrange(optimizer, targets, model=model, params=params)
 
 
-@_collector_paused()
+@paused()
 def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
     """Turn the groups of `optimizer` into those of `plan`; see `Plan.apply`."""
     optimizer = unwrapped(optimizer)

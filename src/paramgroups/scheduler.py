@@ -51,7 +51,9 @@ class Scheduler(LRScheduler):
         horizon: how long the run is; needed where a duration is written as text.
         clock: `"optimizer"` counts optimizer steps that really happened; with `"manual"`, `step()` counts.
         on_edit: `"rebase"` solves edits for the base, `"raise"` forbids them.
-        adopt: drive the optimizer although a torch scheduler was attached to it, which must no longer be stepped.
+        adopt: drive the optimizer although a torch scheduler was attached to it, which must no longer be stepped. A
+            schedule that goes on from it, as that of `schedules.dialects.torch.from_torch`, has its base for its own:
+            each group's `initial_lr`.
         stall_limit: `step()` calls without an optimizer step between after which the clock is taken to be dead.
         **hyperparameters: schedules for every group that has the hyperparameter.
 

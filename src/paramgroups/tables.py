@@ -5,6 +5,7 @@ Knows rows and columns; knows nothing of what they are about.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _STRUCK = "~~"  # struck-out text, as in Markdown
+_STACKED = 4  # places that are told, where several are said the same of
 
 
 @final
@@ -98,6 +100,21 @@ def show(value: object) -> str:
     if isinstance(value, float) or (hasattr(value, "item") and getattr(value, "ndim", 1) == 0):
         return number(float(value))  # type: ignore[arg-type]  # a float or a tensor of one element
     return str(value)
+
+
+def stacked(what: str, places: Sequence[str], *values: str) -> list[tuple[str, ...]]:
+    """Rows that say the same of several places: one a line, at most four, and then how many are left.
+
+    Example:
+        >>> print(Table(("what", "where", "value"), tuple(stacked("lr", ["body", "head"], "0.1"))))
+        what  where  value
+        lr    body     0.1
+              head
+    """
+    left = len(places) - _STACKED
+    lines = [*places[:_STACKED], *([f"and {left:,} more"] if left > 0 else [])]
+    blank = ("",) * len(values)
+    return [(what, lines[0], *values), *(("", line, *blank) for line in lines[1:])]
 
 
 def _is_number(cell: str) -> bool:

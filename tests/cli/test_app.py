@@ -21,7 +21,7 @@ def test_help_lists_every_command(command):
     """With a sentence each."""
     answer = command("--help")
     assert answer.code == 0
-    for name in ("train", "show", "explain", "plot", "schema", "state"):
+    for name in ("train", "show", "explain", "plot", "check", "schema", "state"):
         assert f"  {name} " in answer.out
         assert command(name, "--help").code == 0
 
@@ -93,6 +93,7 @@ def test_every_command_finds_the_same_mistakes(command, override, said):
     words = ("digits-finetune", "--set", override)
     answers = [command("show", *words), command("plot", *words), command("train", *words, "-o", "run")]
     answers.append(command("explain", "digits-finetune", "head.hidden.bias", "--set", override))
+    answers.append(command("check", *words))
     assert {(answer.code, answer.out, answer.err) for answer in answers} == {(2, "", answers[0].err)}
     assert said in answers[0].err
 

@@ -24,6 +24,13 @@ CASES = {
         errors.HyperparameterValueError("lr", -3, "Rule('a')", "a finite number of at least 0"),
         "lr = -3 in Rule('a') cannot be used.\nIt must be a finite number of at least 0.",
     ),
+    "no matrix": (
+        errors.NotAMatrixError("'head.bias'", "group 'head'", (10,), "Muon"),
+        (
+            "'head.bias' of group 'head' has the shape (10,); Muon takes matrices only.\n"
+            "Select them with Ndim(2), and give norms, biases and convolutions to another optimizer, AdamW say."
+        ),
+    ),
     "a rule that says nothing": (
         errors.EmptyRuleError("Rule('a')"),
         (

@@ -36,6 +36,10 @@ CASES = {
         errors.UndefinedValueError("Function(f)", "step 3", "f gave nan", "Give a number."),
         "Function(f) has no value at step 3: f gave nan.\nGive a number.",
     ),
+    "a foreign scheduler": (
+        errors.UnconvertibleError("LambdaLR", "its function cannot be saved", "Define it in a module."),
+        "No schedule can go on from this LambdaLR: its function cannot be saved.\nDefine it in a module.",
+    ),
     "a claim": (
         errors.ClaimError("lr of group 'head'", "<Scheduler>", "Detach it first."),
         "lr of group 'head' is already driven by <Scheduler>.\nDetach it first.",
@@ -101,6 +105,13 @@ CASES = {
     ),
     "no data": (errors.DataError("data.csv", "is empty", "Give rows."), "data.csv is empty.\nGive rows."),
     "a run": (errors.RunError("The folder is taken.", "Name another."), "The folder is taken.\nName another."),
+    "an unknown code": (
+        errors.UnknownCodeError("PG2O1", ["PG101", "PG201"]),
+        (
+            "No check has the code 'PG2O1', or one that starts so.\n"
+            "Did you mean 'PG201' or 'PG101'? docs/linter.md lists them all."
+        ),
+    ),
     "an absent extra": (
         errors.MissingExtraError("rich", "cli", "A table"),
         "A table needs 'rich', which is not installed.\nInstall it with: pip install 'paramgroups[cli]'",

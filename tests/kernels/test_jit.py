@@ -1,5 +1,7 @@
 """Compiled functions: kept where there is a place, compiled all the same where there is none."""
 
+from typing import Any
+
 import numba
 import pytest
 
@@ -8,7 +10,7 @@ from paramgroups.kernels.jit import jit
 
 def test_it_is_compiled_without_a_place_to_keep_it():
     """A function from no file cannot be kept; it runs all the same."""
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec("def half(x):\n    return x / 2", names)
     with pytest.raises(RuntimeError, match="cannot cache"):
         numba.njit(cache=True)(names["half"])

@@ -8,6 +8,7 @@ import torch
 from torch import nn, optim
 
 import paramgroups as pg
+from kinds import OURS, TORCH
 from paramgroups.errors import NotAnOptimizerError, StateMismatchError
 from paramgroups.state import adopt, load_named_state, named_state
 from paramgroups.state.fitting import settings
@@ -15,24 +16,7 @@ from paramgroups.state.fitting import settings
 PLAN = pg.Plan(pg.Rule("2.*", name="last", lr=pg.Times(0.5)), lr=0.01)
 LAYERS = [["0.weight", "0.bias"], ["2.weight", "2.bias"]]
 FLAT = [*LAYERS[0], *LAYERS[1]]
-CASES = {
-    "ASGD": (optim.ASGD, {"t0": 1}),
-    "Adadelta": (optim.Adadelta, {}),
-    "Adafactor": (optim.Adafactor, {}),
-    "Adagrad": (optim.Adagrad, {"initial_accumulator_value": 0.1}),
-    "Adam": (optim.Adam, {"amsgrad": True}),
-    "AdamW": (optim.AdamW, {}),
-    "Adamax": (optim.Adamax, {}),
-    "LBFGS": (optim.LBFGS, {"max_iter": 3}),
-    "Muon": (optim.Muon, {}),
-    "NAdam": (optim.NAdam, {}),
-    "RAdam": (optim.RAdam, {}),
-    "RMSprop": (optim.RMSprop, {"momentum": 0.9, "centered": True}),
-    "Rprop": (optim.Rprop, {}),
-    "SGD": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    "SGD, plain": (optim.SGD, {}),
-    "SparseAdam": (optim.SparseAdam, {}),
-}
+CASES = {**TORCH, **OURS}
 GROUPED = {case: found for case, found in CASES.items() if case != "LBFGS"}  # which has one group, always
 UNASKED = {optim.LBFGS, optim.SparseAdam}  # no step of a stand-in tells what these keep
 
@@ -42,7 +26,7 @@ def model(kind=optim.AdamW):
     torch.manual_seed(0)
     if kind is optim.SparseAdam:
         return nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Flatten(-1), nn.Embedding(2, 3, sparse=True))
-    bias = kind is not optim.Muon
+    bias = not issubclass(kind, optim.Muon)
     return nn.Sequential(nn.Linear(3, 4, bias), nn.Tanh(), nn.Linear(4, 1, bias))
 
 

@@ -46,6 +46,7 @@ def dump(content: Any, path: Path) -> None:
     """A file with `content`."""
     with path.open("w+b") as file:
         archive.dump(content, file, path)
+        archive.seal(file)
 
 
 def load(path: Path, map_location: str = "cpu") -> dict[str, Any]:

@@ -185,7 +185,11 @@ def test_the_tables_name_a_few_places(run):
     assert [" ".join(line.split()) for line in changes.splitlines()] == [
         "what where first second",
         "setting lr/head 0.8 3",
-        "model body.weight, body.bias, head.weight, head.bias and 1 more held —",
+        "model body.weight held —",
+        "body.bias",
+        "head.weight",
+        "head.bias",
+        "and 1 more",
     ]
     assert compared.splitlines()[2].split()[:4] == ["state", "[exp_avg]", "4", "2"]
     assert len(compare(run, copy.deepcopy(run)).tables()) == 1

@@ -6,6 +6,10 @@ import io
 import os
 import random
 import resource
+import stat
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +131,53 @@ def test_what_the_system_refuses_is_explained(path, whole, monkeypatch, error, t
     with pytest.raises(FileAccessError) as caught:
         files.read(path)
     assert str(caught.value).startswith(f"{path} cannot be read: {text}")
+
+
+def test_the_file_is_on_the_disk_before_it_is_renamed_and_its_name_after(path, whole, monkeypatch):
+    """All of it, the digest as well, which is made while the rest is brought there."""
+    done: list[object] = []
+    replace, fsync = Path.replace, os.fsync
+
+    def synced(descriptor):
+        status = os.fstat(descriptor)
+        done.append("folder" if stat.S_ISDIR(status.st_mode) else status.st_size)
+        fsync(descriptor)
+
+    def renamed(source, target):
+        done.append((source.parent, target))
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    files.write(path, CONTENT)
+    assert done[-3:] == [len(whole), (path.parent, path), "folder"]
+    assert done[:-3] == [pytest.approx(len(whole), abs=64)]
+
+
+def test_what_the_disk_refuses_once_is_not_forgotten(path, whole, monkeypatch):
+    """A system tells of an error once, and the file is synced twice: while the digest is made, and with it."""
+    outcomes = [OSError(5, "Input/output error")]
+    monkeypatch.setattr(os, "fsync", lambda _: raise_next(outcomes))
+    with pytest.raises(FileAccessError, match="Input/output error"):
+        files.write(path, {})
+    assert (outcomes, left(path), path.read_bytes()) == ([], ["state.pt"], whole)
+
+
+def raise_next(outcomes: list[OSError]) -> None:
+    """Raise what is left to raise."""
+    if outcomes:
+        raise outcomes.pop()
+
+
+def test_a_process_can_save_when_it_ends(path):
+    """No thread starts then, so that the file reaches the disk without one."""
+    code = f"""
+        import atexit, torch
+        from paramgroups.state import files
+        atexit.register(files.write, {str(path)!r}, {{"step": 7}})
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    assert files.read(path) == {"step": 7}
 
 
 def test_a_folder_that_cannot_be_synced_is_no_reason_to_fail(path, monkeypatch):

@@ -8,8 +8,7 @@ import torch
 from torch import nn, optim
 
 import paramgroups as pg
-from paramgroups.errors import StateMismatchError, WrongModelError
-from paramgroups.state.matching import Policies, class_names, renamed_by
+from paramgroups.state.matching import Policies
 from states import ALL, model, plain, refused, states, step, stepped
 
 # --- policies -------------------------------------------------------------------------------------------------------
@@ -60,81 +59,6 @@ def test_parameters_of_another_shape_start_anew_or_are_refused():
     assert report.reshaped == (("head.weight", (1, 2), (3, 2)), ("head.bias", (1,), (3,)))
     assert states(optimizer, net)["head.bias"] == {}
     assert not report.complete
-
-
-def test_another_models_state_is_refused_whatever_the_policies():
-    """Where no name is the same; the message shows both sides."""
-    error = refused(stepped(nn.Linear(2, 1)), pg.named_state(stepped(model())), "another model's state: nothing in it")
-    assert isinstance(error, WrongModelError)
-    assert "It holds 'body.weight', 'body.bias', 'head.weight', 'head.bias'; here are 'bias', 'weight'." in str(error)
-
-
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("rename", "expected"),
-    [
-        (None, ["a.b.w", "a.b.c.w", "d"]),
-        ({"a.b.w": "x"}, ["x", "a.b.c.w", "d"]),
-        ({"a.b": "x.y"}, ["x.y.w", "x.y.c.w", "d"]),
-        ({"a": "z", "a.b.c": "x", "d": "a"}, ["z.b.w", "x.w", "a"]),
-        ({"a.b": ""}, ["w", "c.w", "d"]),
-        ({"": "net"}, ["net.a.b.w", "net.a.b.c.w", "net.d"]),
-        ({"": "net", "a": ""}, ["b.w", "b.c.w", "net.d"]),
-        (str.upper, ["A.B.W", "A.B.C.W", "D"]),
-        (lambda name: name.removeprefix("a."), ["b.w", "b.c.w", "d"]),
-        ({"d": "a.b.w", "a.b.w": "d"}, ["d", "a.b.c.w", "a.b.w"]),
-    ],
-)
-def test_rename_is_of_parameters_or_whole_modules(rename, expected):
-    """The longest path that is given counts, once; "" is the whole model; or a function says it."""
-    assert list(renamed_by(["a.b.w", "a.b.c.w", "d"], rename).values()) == expected
-
-
-@pytest.mark.parametrize(
-    ("rename", "match"),
-    [
-        ({"haed": "top"}, r"rename names 'haed', and nothing was saved under it\.\nDid you mean 'head'\?"),
-        ({"head": "x", "hea": "y"}, "rename names 'hea', and"),
-        (
-            {"body.weight": "head.weight"},
-            r"rename gives 'body\.weight', 'head\.weight' one name, 'head\.weight'\.\nGiv",
-        ),
-        (lambda name: "all", "rename gives 'body.weight', 'body.bias', 'head.weight', 'head.bias' one name, 'all'"),
-    ],
-)
-def test_a_rename_that_fits_nothing_or_mixes_two_up_is_refused(rename, match):
-    """It is a slip."""
-    refused(stepped(model()), pg.named_state(stepped(model())), match, rename=rename)
-
-
-def test_state_follows_a_rename():
-    """Of a module and a parameter; the report says from where to where, and only of what moved."""
-    before = stepped(model(gone=nn.Linear(1, 1)))
-    net = nn.ModuleDict({"trunk": nn.Linear(2, 2), "out": nn.Linear(2, 1)})
-    optimizer = stepped(net, steps=0)
-    rename = {"body": "trunk", "head.weight": "out.weight", "head.bias": "out.bias", "gone": "lost"}
-    report = pg.load_named_state(optimizer, pg.named_state(before), rename=rename, missing="error")
-    assert report.renamed == (
-        ("body.weight", "trunk.weight"),
-        ("body.bias", "trunk.bias"),
-        ("head.weight", "out.weight"),
-        ("head.bias", "out.bias"),
-    )
-    assert report.dropped == ("gone.weight", "gone.bias")
-    assert [own["step"][1] for own in states(optimizer, net).values()] == [3.0] * 4
-
-
-def test_names_may_be_swapped():
-    """Neither is lost on the way."""
-    net = nn.ModuleDict({"one": nn.Linear(2, 2), "two": nn.Linear(2, 2)})
-    before = stepped(net)
-    before.state[net.get_parameter("one.bias")]["exp_avg"].fill_(7.0)
-    optimizer = stepped(net, steps=0)
-    pg.load_named_state(optimizer, pg.named_state(before), rename={"one": "two", "two": "one"})
-    biases = [own["exp_avg"][1] for name, own in states(optimizer, net).items() if name.endswith("bias")]
-    assert biases == [pytest.approx([0.271, 0.271]), [7.0, 7.0]]
 
 
 # --- another class --------------------------------------------------------------------------------------------------
@@ -211,20 +135,6 @@ def test_settings_that_both_classes_have_are_compared():
     report = pg.load_named_state(optimizer, state, hyperparameters="saved")
     assert [each.where for each in report.hyperparameters] == ["optimizer", "lr/group0"]
     assert (optimizer.param_groups[0]["lr"], "momentum" in optimizer.param_groups[0]) == (0.5, False)
-
-
-def test_classes_are_known_by_where_they_are_imported_from():
-    """With those they inherit from, down to torch's own base."""
-
-    class Mine(optim.AdamW):
-        pass
-
-    assert class_names(stepped(model(), Mine)) == (
-        f"{__name__}.{Mine.__qualname__}",
-        "torch.optim.adamw.AdamW",
-        "torch.optim.adam.Adam",
-    )
-    assert pg.load_named_state(stepped(model(), Mine), pg.named_state(stepped(model()))).complete
 
 
 # --- other settings of one class ------------------------------------------------------------------------------------
@@ -371,37 +281,7 @@ def test_one_state_for_all_parameters_moves_under_other_names():
     assert len(optimizer.state[net.get_parameter("trunk.weight")]) == len(saved.state_dict()["state"][0]) > 3
 
 
-# --- what is no state -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("broken", "match"),
-    [
-        (None, "no named state: version, optimizer, parameters, groups, others is missing or malformed"),
-        ([], "no named state"),
-        ({"state": {}, "param_groups": []}, r"malformed\.\nLoad what .*torch is made one by pg\.state\.adopt"),
-        ({"version": "1"}, "no named state: version is"),
-        ({"version": 2}, r"has version 2, and .* reads up to 1\.\nUpdate it: pip install --upgrade paramgroups"),
-        ({"optimizer": ()}, "no named state: optimizer is"),
-        ({"optimizer": "SGD"}, "no named state: optimizer is"),
-        ({"parameters": {"a": {"shape": (1,)}}}, "no named state: parameters is"),
-        ({"parameters": {"a": 1}}, "no named state: parameters is"),
-        ({"parameters": {"a": {"shape": 1, "state": {}}}}, "no named state: parameters is"),
-        ({"parameters": {"a": {"shape": (1,), "state": []}}}, "no named state: parameters is"),
-        ({"groups": {}}, "no named state: groups is"),
-        ({"groups": [{"name": "a", "parameters": (), "settings": {}}]}, "no named state: groups is"),
-        ({"groups": [{"name": "a", "parameters": (), "settings": [], "run": {}}]}, "no named state: groups is"),
-        ({"groups": [3]}, "no named state: groups is"),
-        ({"others": 3}, "no named state: others is"),
-    ],
-    ids=str,
-)
-def test_what_is_no_state_is_refused(broken, match):
-    """The message names the part."""
-    optimizer = stepped(model())
-    whole = pg.named_state(optimizer)
-    is_part = isinstance(broken, dict) and "state" not in broken
-    assert isinstance(refused(optimizer, {**whole, **broken} if is_part else broken, match), StateMismatchError)
+# --- what nobody knows -----------------------------------------------------------------------------------------------
 
 
 def test_a_shape_that_nobody_knows_fits():

@@ -4,10 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import lion_pytorch
-import prodigyopt
 import pytest
-import schedulefree
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -15,6 +12,8 @@ from torch import nn, optim
 
 import paramgroups as pg
 import strategies_models as random
+from kinds import FLAGS, OPTIMIZERS
+from paramgroups import optim as ours
 from paramgroups.errors import DuplicateNameError, ForeignParameterError, NothingToTrainError, StateMismatchError
 
 NAMES = ["a", "b", "c", "d"]
@@ -24,46 +23,12 @@ GROUPINGS = {
     "merged": [["a", "b", "c", "d"]],
     "reordered": [["d", "b"], ["c"], ["a"]],
 }
-OPTIMIZERS: dict[str, tuple[type[optim.Optimizer], dict[str, Any]]] = {
-    "ASGD": (optim.ASGD, {"t0": 2.0, "weight_decay": 0.01}),
-    "Adadelta": (optim.Adadelta, {"lr": 0.5}),
-    "Adafactor": (optim.Adafactor, {}),
-    "Adagrad": (optim.Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
-    "Adam": (optim.Adam, {"weight_decay": 0.01}),
-    "Adam, amsgrad": (optim.Adam, {"amsgrad": True}),
-    "Adam, tensor": (optim.Adam, {"lr": torch.tensor(0.01)}),
-    "AdamW": (optim.AdamW, {}),
-    "Adamax": (optim.Adamax, {}),
-    "LBFGS": (optim.LBFGS, {"max_iter": 3, "history_size": 4}),
-    "Muon": (optim.Muon, {}),
-    "NAdam": (optim.NAdam, {}),
-    "RAdam": (optim.RAdam, {}),
-    "RMSprop": (optim.RMSprop, {"momentum": 0.9, "centered": True}),
-    "Rprop": (optim.Rprop, {}),
-    "SGD": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    "SGD, plain": (optim.SGD, {}),
-    "SparseAdam": (optim.SparseAdam, {}),
-    **{
-        f"{name}, {how}": (kind, {how: True})
-        for how, names in {
-            "foreach": "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax NAdam RAdam RMSprop Rprop SGD",
-            "fused": "Adagrad Adam AdamW SGD",
-        }.items()
-        for name in names.split()
-        for kind in [getattr(optim, name)]
-    },
-    "Lion": (lion_pytorch.Lion, {"weight_decay": 0.01}),
-    "Prodigy": (prodigyopt.Prodigy, {"use_bias_correction": True, "weight_decay": 0.01}),
-    "AdamWScheduleFree": (schedulefree.AdamWScheduleFree, {"warmup_steps": 3}),
-    "RAdamScheduleFree": (schedulefree.RAdamScheduleFree, {}),
-    "SGDScheduleFree": (schedulefree.SGDScheduleFree, {"foreach": False}),
-}
 GLOBAL = {
     "LBFGS": [START[0] + START[1]],  # has one group, and one state for all of it, in its order
     "Prodigy": [["a"], ["b", "c"], ["d"]],  # sums up over all parameters in order for the d that all have
 }
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
-TRIED = [(case, dtype) for case in OPTIMIZERS for dtype in (DTYPES if "," not in case else DTYPES[:1])]
+TRIED = [(case, dtype) for case in OPTIMIZERS for dtype in (DTYPES[:1] if case in FLAGS else DTYPES)]
 
 
 class Net(nn.Module):
@@ -129,9 +94,10 @@ def start(case: str, dtype: torch.dtype = torch.float32, steps: int = 5) -> tupl
     return net, optimizer
 
 
-def test_every_optimizer_of_torch_is_among_those_tried():
-    """A class that comes with a new torch is noticed."""
-    classes = {kind for kind in vars(optim).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)}
+@pytest.mark.parametrize("module", [optim, ours], ids=["torch", "ours"])
+def test_every_optimizer_is_among_those_tried(module):
+    """A class that comes with a new torch, or a new one of ours, is noticed."""
+    classes = {kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)}
     assert classes - {optim.Optimizer} <= {kind for kind, _ in OPTIMIZERS.values()}
 
 

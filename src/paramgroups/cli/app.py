@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import typer
 
+from paramgroups.cli.check import check
 from paramgroups.cli.explain import explain
 from paramgroups.cli.plot import plot
 from paramgroups.cli.schema import schema
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # brackets in messages are brackets
     pretty_exceptions_enable=False,
 )
-for command in (train, show, explain, plot, state, schema):
+for command in (train, show, explain, plot, check, state, schema):
     app.command()(command)
 
 

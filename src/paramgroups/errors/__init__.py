@@ -9,6 +9,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── UnknownHyperparameterError
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
+    │   ├── NotAMatrixError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -35,7 +36,8 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── MissingBaseError (TypeError)
     │   ├── CompositionError (TypeError)
     │   ├── ScheduleArgumentError
-    │   └── UndefinedValueError (ArithmeticError)
+    │   ├── UndefinedValueError (ArithmeticError)
+    │   └── UnconvertibleError
     ├── SchedulerError (RuntimeError)       a schedule that cannot drive an optimizer
     │   ├── ClaimError
     │   ├── UndrivenError
@@ -49,6 +51,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
     │   ├── UnsavableError (ValueError)
@@ -76,6 +79,7 @@ from paramgroups.errors.planning import (
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NotAMatrixError,
     NotAModelError,
     NotAnOptimizerError,
     NothingSelectedError,
@@ -114,8 +118,10 @@ from paramgroups.errors.running import (
     ScheduleError,
     SchedulerError,
     StateMismatchError,
+    UnconvertibleError,
     UndefinedValueError,
     UndrivenError,
+    UnknownCodeError,
     UnresolvedDurationError,
     WrongModelError,
 )
@@ -159,6 +165,7 @@ __all__ = [
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NotAMatrixError",
     "NotAModelError",
     "NotAnOptimizerError",
     "NothingSelectedError",
@@ -176,9 +183,11 @@ __all__ = [
     "SchedulerError",
     "StateMismatchError",
     "TruncatedFileError",
+    "UnconvertibleError",
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",
+    "UnknownCodeError",
     "UnknownHyperparameterError",
     "UnknownModelError",
     "UnmatchedRuleError",

@@ -108,6 +108,22 @@ class GroupRefusedError(HyperparameterValueError):
 
 
 @dataclass(eq=False, repr=False)
+class NotAMatrixError(PlanError):
+    """An algorithm for matrices was given something else. Fields: `parameter`, `where`, `shape`, `optimizer`."""
+
+    parameter: str
+    where: str
+    shape: tuple[int, ...]
+    optimizer: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.parameter} of {self.where} has the shape {self.shape}; {self.optimizer} takes matrices only.\n"
+            "Select them with Ndim(2), and give norms, biases and convolutions to another optimizer, AdamW say."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class EmptyRuleError(PlanError):
     """A rule that says nothing. Field: `rule`."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paramgroups.errors.root import ParamGroupsError, listing
+from paramgroups.errors.root import ParamGroupsError, did_you_mean, listing
 
 _SHOWN = 200  # characters of a text that cannot be read
 
@@ -93,6 +93,18 @@ class UndefinedValueError(ScheduleError, ArithmeticError):
 
     def __str__(self) -> str:
         return f"{self.schedule} has no value at {self.at}: {self.problem}.\n{self.remedy}"
+
+
+@dataclass(eq=False, repr=False)
+class UnconvertibleError(ScheduleError):
+    """Another library's live scheduler that no schedule goes on from. Fields: `scheduler`, `problem`, `remedy`."""
+
+    scheduler: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"No schedule can go on from this {self.scheduler}: {self.problem}.\n{self.remedy}"
 
 
 class SchedulerError(ParamGroupsError, RuntimeError):
@@ -263,6 +275,20 @@ class RunError(ParamGroupsError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.remedy}"
+
+
+@dataclass(eq=False, repr=False)
+class UnknownCodeError(ParamGroupsError, LookupError):
+    """No check of the linter has this code, or one that starts so. Fields: `code`, `known`."""
+
+    code: str
+    known: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"No check has the code {self.code!r}, or one that starts so.\n"
+            f"{did_you_mean(self.code, self.known)} docs/linter.md lists them all."
+        )
 
 
 @dataclass(eq=False, repr=False)

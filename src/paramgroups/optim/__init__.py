@@ -21,6 +21,7 @@ from torch.optim import (
 from paramgroups.optim.adagrad import Adagrad
 from paramgroups.optim.adam import Adam, AdamW
 from paramgroups.optim.lion import Lion
+from paramgroups.optim.muon import Muon
 from paramgroups.optim.rmsprop import RMSprop
 from paramgroups.optim.sgd import SGD
 
@@ -35,6 +36,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Lion",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

@@ -5,7 +5,7 @@ Knows the update of one element; everything around it is torch's class and the t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 
@@ -31,7 +31,7 @@ ADAGRAD: Final = Algorithm(_adagrad, _scalars, ("sum",), counts=True)
 class Adagrad(Tabled, torch.optim.Adagrad):
     """torch's Adagrad, stepping all groups at once."""
 
-    numbers = ("lr", "lr_decay", "eps", "weight_decay", "maximize")
+    numbers: ClassVar[tuple[str, ...]] = ("lr", "lr_decay", "eps", "weight_decay", "maximize")
 
     def algorithm(self, group: Group) -> Algorithm:
         return ADAGRAD

@@ -5,7 +5,7 @@ Knows the update of one element; everything around it is torch's class and the t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 
@@ -36,7 +36,7 @@ ADAM: Final = AMSGRAD.without("max_exp_avg_sq")
 
 
 class _OfBoth(Tabled):
-    numbers = ("lr", "betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay")
+    numbers: ClassVar[tuple[str, ...]] = ("lr", "betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay")
 
     def algorithm(self, group: Group) -> Algorithm:
         return AMSGRAD if group["amsgrad"] else ADAM

@@ -5,7 +5,7 @@ Knows the update of one element, and how to construct what torch has no class fo
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class Lion(Tabled):
         [0.75, -1.75, 0.0]
     """
 
-    numbers = ("lr", "betas", "weight_decay", "maximize")
+    numbers: ClassVar[tuple[str, ...]] = ("lr", "betas", "weight_decay", "maximize")
 
     def __init__(
         self,

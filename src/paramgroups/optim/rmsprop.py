@@ -5,7 +5,7 @@ Knows the update of one element; everything around it is torch's class and the t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 
@@ -33,8 +33,8 @@ FULL: Final = Algorithm(_rmsprop, _scalars, ("square_avg", "momentum_buffer", "g
 class RMSprop(Tabled, torch.optim.RMSprop):
     """torch's RMSprop, stepping all groups at once."""
 
-    numbers = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
-    deciding = frozenset({"momentum", "centered"})
+    numbers: ClassVar[tuple[str, ...]] = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
+    deciding: ClassVar[frozenset[str]] = frozenset({"momentum", "centered"})
 
     def algorithm(self, group: Group) -> Algorithm:
         absent = [*([] if group["momentum"] > 0 else ["momentum_buffer"]), *([] if group["centered"] else ["grad_avg"])]

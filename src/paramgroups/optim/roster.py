@@ -5,7 +5,7 @@ Knows groups and state as torch keeps them, and looks at all of them in every st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from operator import is_, itemgetter
 from types import NoneType
@@ -64,19 +64,17 @@ class Roster:
         self._parameters = parameters
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
-        self._owners, self._states = list(optimizer.state), list(optimizer.state.values())
+        self._owners, self._kept = list(optimizer.state), _all_of(optimizer.state)
         keys = {*optimizer.numbers, *(key for key in optimizer.defaults if all(key in group for group in groups))}
         self._columns = {key: [group[key] for group in groups] for key in keys}
         self._values = _Values(optimizer.numbers, self._columns)
         self._others: list[int] = []
-        self._kept: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {}  # key -> rows' states, and what they hold
-        self._waiting: list[tuple[dict[str, Any], list[Any]]] = []  # states that serve no row yet, and all they hold
         self._tables = self._make_tables(optimizer)
         self._singles = [
             place for served in self._tables for place in served.positions if parameters[place].numel() == 1
         ]
         self._distributed = any(local(tensor) is not tensor for tensor in parameters)
-        self._parts = self._held() if self._distributed else []
+        self._parts = [*map(local, self._kept)]
 
     def _make_tables(self, optimizer: Stepping) -> list[_Served]:
         """Give every parameter a row, or a place among the others."""
@@ -87,17 +85,11 @@ class Roster:
             row = None if algorithm is None else row_of(parameter, state, algorithm, group)
             if algorithm is None or row is None:
                 self._others.append(position)
-                if algorithm is not None:
-                    self._waiting.append((state, list(state.values())))
                 continue
             kind = algorithm, row.parameter.dtype, None if row.step is None else row.step.dtype
             positions, rows = found.setdefault(kind, ([], []))
             positions.append(position)
             rows.append(row)
-            for key in (*algorithm.kept, "step") if algorithm.counts else algorithm.kept:
-                states, values = self._kept.setdefault(key, ([], []))
-                states.append(state)
-                values.append(state[key])
         if not found:
             return []
         from paramgroups.kernels.table import Table
@@ -119,26 +111,15 @@ class Roster:
         )
 
     def _same_state(self, optimizer: Stepping) -> bool:
-        """Whether every parameter has the very state that it had."""
-        state = optimizer.state
-        if not (
-            len(state) == len(self._owners)
-            and all(map(is_, state, self._owners))
-            and all(map(is_, state.values(), self._states))
-            and all(len(kept) == len(held) and all(map(is_, kept.values(), held)) for kept, held in self._waiting)
-        ):
-            return False
-        try:
-            same = all(
-                all(map(is_, [state[key] for state in states], values)) for key, (states, values) in self._kept.items()
-            )
-        except KeyError:
-            return False
-        return same and (not self._distributed or self._held() == self._parts)
-
-    def _held(self) -> list[int]:
-        """What this process holds of the rows' distributed state: a part may be replaced while the whole stays."""
-        return [id(local(tensor)) for _, values in self._kept.values() for tensor in values]
+        """Whether every parameter has the very state that it had, and this process the same part of it."""
+        kept = _all_of(optimizer.state)
+        return (
+            len(optimizer.state) == len(self._owners)
+            and len(kept) == len(self._kept)
+            and all(map(is_, optimizer.state, self._owners))
+            and all(map(is_, kept, self._kept))
+            and (not self._distributed or all(map(is_, map(local, kept), self._parts)))
+        )
 
     def _same_groups(self, optimizer: Stepping) -> bool:
         """Whether every group takes the update that it took; its numbers are read where they have changed."""
@@ -203,6 +184,11 @@ class Roster:
         """Update what the last look found ready, its gradients divided first where `divisor` is not 1."""
         for table, *_ in self._tables:
             table.run(self._values.table, divisor)
+
+
+def _all_of(states: Mapping[Tensor, dict[str, Any]]) -> list[Any]:
+    """All that the parameters' states hold, one after the other."""
+    return list(chain.from_iterable(map(dict.values, states.values())))
 
 
 @final

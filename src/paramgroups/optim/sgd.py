@@ -5,7 +5,7 @@ Knows the update of one element; everything around it is torch's class and the t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 
@@ -33,8 +33,8 @@ PLAIN: Final = MOMENTUM.without("momentum_buffer")
 class SGD(Tabled, torch.optim.SGD):
     """torch's SGD, stepping all groups at once."""
 
-    numbers = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
-    deciding = frozenset({"momentum"})
+    numbers: ClassVar[tuple[str, ...]] = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+    deciding: ClassVar[frozenset[str]] = frozenset({"momentum"})
 
     def algorithm(self, group: Group) -> Algorithm:
         return MOMENTUM if group["momentum"] != 0 else PLAIN

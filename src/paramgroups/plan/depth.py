@@ -27,6 +27,16 @@ Depths: TypeAlias = tuple[tuple[str, int], ...] | Callable[[Param], int]
 _Key = tuple[int, ...]  # place within the stack: (3,) of `blocks.3`, (1, 0) of `layer1.0`
 
 
+def is_head(step: str) -> bool:
+    """Whether a module of this name is one that gives the network's answer.
+
+    Example:
+        >>> is_head("lm_head"), is_head("classifier"), is_head("headroom")
+        (True, True, False)
+    """
+    return _HEAD.fullmatch(step) is not None
+
+
 def layers(params: Sequence[Param], given: Depths | None = None) -> list[int]:
     """The layer of each parameter, an int from 0 (nearest the input) without gaps when inferred.
 
@@ -94,7 +104,7 @@ def _main(params: Sequence[Param], stacks: dict[str, dict[str, _Key]]) -> str:
         raise DepthError("no numbered stack of layers was found in the model", top)
     if "" in candidates:
         return ""
-    bodies = [path for path in candidates if _HEAD.fullmatch(path.rpartition(".")[2]) is None] or candidates
+    bodies = [path for path in candidates if not is_head(path.rpartition(".")[2])] or candidates
     if len(bodies) > 1 or any(sizes[path] > sizes[bodies[0]] for path in candidates):
         seen = {path: f"{size} numbered layers" for path, size in sizes.items()}
         raise DepthError(f"{len(candidates)} stacks of layers were found, and which is deeper cannot be told", seen)
@@ -126,4 +136,4 @@ def _is_low(param: Param, *, before: bool) -> bool:
     """Whether a parameter outside the stack belongs below it: embeddings do, heads do not, else as defined."""
     if EMBEDDINGS(param):
         return True
-    return before and not any(_HEAD.fullmatch(step) for step in param.name.split("."))
+    return before and not any(map(is_head, param.name.split(".")))

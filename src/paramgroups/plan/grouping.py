@@ -5,9 +5,7 @@ Knows the cascade's results and shows them; knows nothing of optimizers but thei
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -15,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
+from paramgroups.collector import paused
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
 from paramgroups.plan.cascade import History, match, resolve
@@ -194,27 +193,11 @@ _BY_MODEL = "frozen by the model"
 _ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
 
 
+@paused()
 def group(
     plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None = None, at: audit.At = nullcontext
 ) -> Grouping:
     """The grouping that `plan` comes to on `model`; see `Plan.on`."""
-    with _collector_paused():
-        return _group(plan, model, optimizer_class, at)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection meanwhile: what is made here lasts, so that looking for garbage is half of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _group(plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None, at: audit.At) -> Grouping:
     params = named(model)
     audit.check_names(plan, optimizer_class, at)
     matches = match(plan, params)

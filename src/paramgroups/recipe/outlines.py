@@ -53,7 +53,7 @@ class Outline:
         recipe: the same, validated.
         optimizer: the class.
         grouping: the plan on the model, the arguments of the optimizer among its defaults.
-        claims: group -> hyperparameter -> the key of `schedules` under which its schedule stands.
+        claims: group -> hyperparameter -> the key of `schedules` under which its schedule, or null, stands.
         source: the recipe's file or name.
         data: the recipe as it is written.
     """
@@ -73,6 +73,12 @@ class Outline:
             name: {path: schedule for path, key in own.items() if (schedule := given[key][path])}
             for name, own in self.claims.items()
         }
+
+    @property
+    def left_alone(self) -> frozenset[str]:
+        """The groups whose lr is to be left alone, as null says."""
+        given = self.recipe.scheduled()
+        return frozenset(name for name, own in self.claims.items() if "lr" in own and given[own["lr"]]["lr"] is None)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -95,6 +101,21 @@ class Outline:
             except Exception as error:  # whatever the user's own class raises
                 raise ValueError(f"{self.recipe.optimizer.name} raised {type(error).__name__}: {error}") from error
 
+    def horizons(self, batches: int = 1) -> tuple[Horizon, Horizon]:
+        """The shortest run that has room for the schedules, and a very long one: how many it has, the data says.
+
+        Args:
+            batches: in an epoch, at least.
+        """
+        span, size = Span(self.recipe.horizon.epochs, self.recipe.horizon.steps), self.recipe.batch_size
+
+        def horizon(batches: int) -> Horizon:
+            return span.horizon(Batches(count=batches * size, size=size, seed=0))
+
+        every = [schedule for own in self.recipe.scheduled().values() for schedule in own.values() if schedule]
+        short = max((_fewest(schedule, horizon) for schedule in every), default=1)
+        return horizon(max(short, batches)), horizon(_EPOCHS[-1])
+
     def misdriven(self, optimizer: Optimizer, horizon: Horizon) -> dict[str, Exception]:
         """What is wrong with each schedule in a run of this length, by the path to it."""
         given = self.recipe.scheduled()
@@ -105,7 +126,7 @@ class Outline:
             try:
                 if schedule is not None:
                     schedule.resolve(horizon)
-                if (path, key) in standing:
+                if schedule is not None and (path, key) in standing:
                     Scheduler(optimizer, alone, horizon=horizon).detach(restore=True)
             except MISTAKE as error:
                 found[_field_of_schedule(self.recipe, key, path)] = error
@@ -242,26 +263,19 @@ def _claims(recipe: Recipe, grouping: Grouping, mistakes: Mistakes) -> dict[str,
             mistakes.add([(f"schedules.{key}", str(GroupNameError(key, list(claims), list(labels))))])
         for name in names:
             claims[name].update(dict.fromkeys(own, key))
-    return {name: {path: key for path, key in own.items() if given[key][path]} for name, own in claims.items()}
+    return claims
 
 
 def _try_schedules(found: Outline, optimizer: Optimizer, mistakes: Mistakes) -> None:
     """Note what is wrong in the shortest run that has room for the schedules, and in a very long one alike."""
-    recipe = found.recipe
-    span, size = Span(recipe.horizon.epochs, recipe.horizon.steps), recipe.batch_size
-
-    def horizon(batches: int) -> Horizon:
-        return span.horizon(Batches(count=batches * size, size=size, seed=0))
-
-    every = [schedule for own in recipe.scheduled().values() for schedule in own.values() if schedule]
-    short = horizon(max((_fewest(schedule, horizon) for schedule in every), default=1))
-    long = found.misdriven(optimizer, horizon(_EPOCHS[-1]))
+    short, longest = found.horizons()
+    long = found.misdriven(optimizer, longest)
     for path, error in found.misdriven(optimizer, short).items():
         if path in long:
             exact = str(error) == str(long[path])
             note = f"\nThat is in a run of {short.steps} steps; in any longer one it is wrong too."
             mistakes.add([(path, f"{error}{'' if exact else note}")])
-    if not any(found.claims.values()):
+    if not any(found.driven.values()):
         mistakes.add([("schedules", "none is left to drive anything. Give one, or leave `schedules` out.")])
 
 

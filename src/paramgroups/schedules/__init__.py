@@ -1,7 +1,10 @@
 """Hyperparameters as pure functions of the step: `Warmup("5%").then(Cosine("rest", end=0.01))`.
 
-Knows curves, the units of time and how they are put together; knows no optimizer, and does not import torch.
+Knows curves, the units of time and how they are put together; knows no optimizer, and does not import torch. Other
+libraries' curves are in `dialects`, which is loaded at its first use.
 """
+
+from typing import TYPE_CHECKING
 
 from paramgroups.schedules.annealing import Cooldown
 from paramgroups.schedules.arithmetic import Clip, Product
@@ -62,3 +65,18 @@ __all__ = [
     "Warmup",
     "WarmupStableDecay",
 ]
+
+if TYPE_CHECKING:
+    from paramgroups.schedules import dialects as dialects
+else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
+
+    def __getattr__(name: str) -> object:
+        """Load `dialects` when it is first asked for."""
+        from importlib import import_module
+
+        if name != "dialects":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module(f"{__name__}.dialects")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), "dialects"})

@@ -8,11 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, replace
-from numbers import Integral, Real
-from typing import ClassVar, TypeAlias
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from paramgroups.errors import (
     CompositionError,
@@ -21,9 +20,7 @@ from paramgroups.errors import (
     UnresolvedDurationError,
 )
 from paramgroups.schedules.levels import Absolute, Array, Level, Line, as_level, finite
-from paramgroups.schedules.units import REST, Duration, Horizon, as_duration
-
-Steps: TypeAlias = int | npt.ArrayLike
+from paramgroups.schedules.units import REST, Duration, Horizon, Steps, as_duration, as_times
 
 
 def require_schedule(value: object, name: str, where: str) -> Schedule:
@@ -31,6 +28,12 @@ def require_schedule(value: object, name: str, where: str) -> Schedule:
     if not isinstance(value, Schedule):
         raise ScheduleArgumentError(name, value, where, "a schedule; a fixed level is Constant(level)")
     return value
+
+
+def _word_for(kind: type) -> str:
+    """What a class is called in code: `Cosine`, or, where it is another library's own, `dialects.torch.Phases`."""
+    _, foreign, home = kind.__module__.partition(".dialects.")
+    return f"dialects.{home.partition('.')[0]}.{kind.__name__}" if foreign else kind.__name__
 
 
 # What a field may hold, by the text of its annotation (so a module of shapes imports `annotations` from __future__).
@@ -75,7 +78,7 @@ class Schedule(ABC):
             if field.default is MISSING or value != field.default:
                 code = getattr(value, "__qualname__", repr(value))  # a function by its name
                 arguments.append(code if number == 0 else f"{field.name}={code}")
-        return f"{type(self).__name__}({', '.join(arguments)})"
+        return f"{_word_for(type(self))}({', '.join(arguments)})"
 
     # --- values -------------------------------------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Schedule(ABC):
         number = 0.0 if base is None else finite(base)
         if number is None:
             raise ScheduleArgumentError("base", base, repr(self), "a finite number")
-        times = self._times(steps)
+        times = as_times(steps, self)
         return np.full_like(times, self._line(times, number).at(number))
 
     def line(self, steps: Steps) -> tuple[Array, Array]:
@@ -159,7 +162,7 @@ class Schedule(ABC):
                 "its values are no line in the base, as it mixes factors and Absolute levels",
                 "Evaluate it once for each base: schedule.values(steps, base).",
             )
-        times = self._times(steps)
+        times = as_times(steps, self)
         line = self._line(times, 0.0)  # which base does not matter: that is what affine means
         return np.full_like(times, line.factor), np.full_like(times, line.offset)
 
@@ -483,16 +486,3 @@ class Schedule(ABC):
         texts = list(dict.fromkeys(self._texts()))
         if texts:
             raise UnresolvedDurationError(repr(self), texts)
-
-    def _times(self, steps: Steps) -> Array:
-        """`steps` as a contiguous array of float64, by which one step and many take the same path through numpy."""
-        if isinstance(steps, Integral) and not isinstance(steps, bool) and steps >= 0:
-            return np.arange(int(steps), dtype=np.float64)
-        given = np.asarray(steps)
-        if given.ndim != 1 or given.dtype.kind not in "iuf":
-            raise ScheduleArgumentError("steps", steps, repr(self), "numbers >= 0 in one dimension, or how many steps")
-        times = np.ascontiguousarray(given, dtype=np.float64)
-        wrong = times[~(np.isfinite(times) & (times >= 0))]
-        if wrong.size:
-            raise ScheduleArgumentError("step", float(wrong[0]), repr(self), "a finite number >= 0")
-        return times

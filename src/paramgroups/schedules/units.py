@@ -12,10 +12,14 @@ from fractions import Fraction
 from numbers import Integral
 from typing import TypeAlias, final
 
-from paramgroups.errors import DurationError, did_you_mean
-from paramgroups.schedules.levels import finite
+import numpy as np
+import numpy.typing as npt
+
+from paramgroups.errors import DurationError, ScheduleArgumentError, did_you_mean
+from paramgroups.schedules.levels import Array, finite
 
 Duration: TypeAlias = int | str
+Steps: TypeAlias = int | npt.ArrayLike
 
 REST = "rest"
 _UNITS = ("steps", "epochs", "samples", "tokens")
@@ -31,6 +35,20 @@ def as_whole(value: object) -> int | None:
     if number is None or number < 0 or not number.is_integer():
         return None
     return int(value) if isinstance(value, Integral) else int(number)
+
+
+def as_times(steps: Steps, where: object) -> Array:
+    """`steps` as a contiguous array of float64, by which one step and many take the same path through numpy."""
+    if isinstance(steps, Integral) and not isinstance(steps, bool) and steps >= 0:
+        return np.arange(int(steps), dtype=np.float64)
+    given = np.asarray(steps)
+    if given.ndim != 1 or given.dtype.kind not in "iuf":
+        raise ScheduleArgumentError("steps", steps, repr(where), "numbers >= 0 in one dimension, or how many steps")
+    times = np.ascontiguousarray(given, dtype=np.float64)
+    wrong = times[~(np.isfinite(times) & (times >= 0))]
+    if wrong.size:
+        raise ScheduleArgumentError("step", float(wrong[0]), repr(where), "a finite number >= 0")
+    return times
 
 
 def as_duration(value: object, where: str, *, rest: bool = True) -> Duration:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups.errors import StateMismatchError, described, did_you_mean, listing
-from paramgroups.hyperparameters import RESERVED, _of_torch, of_class
+from paramgroups.hyperparameters import RESERVED, of_class, of_torch
 from paramgroups.params import clean_keys, named
 from paramgroups.plan import Grouping
 from paramgroups.state.fitting import IMPLEMENTATION
-from paramgroups.state.matching import VERSION
+from paramgroups.state.layout import VERSION, class_names
 
 Names: TypeAlias = nn.Module | Grouping | Sequence[str] | Sequence[Sequence[str]] | None
 _Shape: TypeAlias = tuple[int, ...]
@@ -156,15 +156,14 @@ def _class(
     """
     if kind is not None:
         known = of_class(kind)
-        mro = kind.__mro__
-        return tuple(f"{each.__module__}.{each.__qualname__}" for each in mro[: mro.index(Optimizer)]), known
-    strange = {key for group in groups for key in group} - _of_torch() - RESERVED - _OF_SCHEDULERS
+        return class_names(kind), known
+    strange = {key for group in groups for key in group} - of_torch() - RESERVED - _OF_SCHEDULERS
     if strange:
         raise StateMismatchError(
             f"The groups hold {listing(sorted(strange))}, which no optimizer of torch has: settings, or the run's own?",
             "Say which class the state is of: optimizer_class=...",
         )
-    return ("unknown",), _of_torch()
+    return ("unknown",), of_torch()
 
 
 def _members(groups: Sequence[Mapping[str, Any]], names: Names) -> list[list[str]]:

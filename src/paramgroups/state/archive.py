@@ -40,7 +40,7 @@ _CHUNK: Final = 1 << 18
 
 
 def dump(content: Mapping[str, Any], file: BinaryIO, path: Path) -> None:
-    """Fill an empty file, open for reading and writing; `path` is what messages call it.
+    """Fill an empty file, open for reading and writing, with all but the digest; `path` is what messages call it.
 
     Raises:
         UnsavableError: the content cannot be saved, or could not be read again.
@@ -51,11 +51,15 @@ def dump(content: Mapping[str, Any], file: BinaryIO, path: Path) -> None:
     _save({_MARK: VERSION, **content}, file, path)
     file.seek(-2, os.SEEK_END)
     file.write((len(_LABEL) + _HEX).to_bytes(2, "little") + _LABEL)
-    file.write(_digest(file, file.tell()))
+
+
+def seal(file: BinaryIO) -> None:
+    """Put the digest of all that is in a file at its end."""
+    file.write(_digest(file, file.seek(0, os.SEEK_END)))
 
 
 def load(file: BinaryIO, path: Path, map_location: torch.device | str) -> dict[str, Any]:
-    """What `dump` was given; nothing in the file is run.
+    """What `dump` was given, from a file that was sealed; nothing in it is run.
 
     Raises:
         ForeignFileError: the file is none of ours.

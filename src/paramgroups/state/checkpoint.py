@@ -13,28 +13,22 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from paramgroups.collector import paused
 from paramgroups.driver import notice_all
-from paramgroups.errors import ForeignFileError, StateMismatchError, WrongModelError, described
+from paramgroups.errors import StateMismatchError, WrongModelError, described
 from paramgroups.params import clean_keys, unwrapped
 from paramgroups.scheduler import Scheduler
-from paramgroups.state import files
-from paramgroups.state.matching import (
-    Hyperparameters,
-    Missing,
-    Policies,
-    Rename,
-    Unexpected,
-    _checked,
-    check_model,
-    match,
-    renamed_by,
-)
+from paramgroups.state import contents, files
+from paramgroups.state.layout import checked
+from paramgroups.state.matching import Hyperparameters, Missing, Policies, Unexpected, match
 from paramgroups.state.named import named_state, names_by_group
+from paramgroups.state.renaming import Rename, check_model, renamed_by
 from paramgroups.state.report import LoadReport
 from paramgroups.state.timing import driven_paths, match_scheduler, state_by_name
 from paramgroups.state.undoing import all_or_nothing
 
 
+@paused()
 def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they are most often given
     path: str | os.PathLike[str],
     optimizer: Optimizer,
@@ -107,6 +101,7 @@ def _by_name(model: nn.Module) -> dict[str, Any]:
     return {names[key]: value for key, value in model.state_dict().items()}
 
 
+@paused()
 def load(
     path: str | os.PathLike[str],
     optimizer: Optimizer,
@@ -147,10 +142,11 @@ def load(
     policies = Policies(hyperparameters, missing, unexpected, rename)
     optimizer = unwrapped(optimizer)
     driving = _driving(optimizer, scheduler)
-    content = _read(path, scheduler=driving is not None, model=model is not None)
+    content = contents.parts(path)
+    _check_held(path, content, scheduler=driving is not None, model=model is not None)
     notice_all(optimizer)
     names = names_by_group(optimizer, model)
-    saved = _checked(content["optimizer"])[0]
+    saved = checked(content["optimizer"])[0]
     renamed = renamed_by(dict.fromkeys((*saved, *(content["model"] or ()))), rename)
     check_model({name: renamed[name] for name in saved}, names)
     policies = replace(policies, rename=renamed.__getitem__)
@@ -171,17 +167,12 @@ def load(
     return replace(report, extra=content["extra"])
 
 
-def _read(path: str | os.PathLike[str], *, scheduler: bool, model: bool) -> dict[str, Any]:
-    """What is in the file of a run.
+def _check_held(path: str | os.PathLike[str], content: Mapping[str, Any], *, scheduler: bool, model: bool) -> None:
+    """Accept a run that has what is asked for.
 
     Raises:
-        CheckpointError: it cannot be read, or is none.
-        StateMismatchError: it has no scheduler or no model, and one is asked for.
+        StateMismatchError: it has no scheduler, or no model.
     """
-    content = files.read(path)
-    lacking = [part for part in ("optimizer", "scheduler", "model", "extra") if part not in content]
-    if lacking:
-        raise ForeignFileError(str(path), f"holds no run: {', '.join(lacking)} is missing", "Name one that save wrote.")
     if scheduler and content["scheduler"] is None:
         raise StateMismatchError(
             f"{path} was saved without a scheduler.", "Load it without one; it starts at update 0."
@@ -191,7 +182,6 @@ def _read(path: str | os.PathLike[str], *, scheduler: bool, model: bool) -> dict
             f"{path} was saved without a model.",
             "Load it without one; where nobody named the optimizer's parameters, pg.name_groups(optimizer, model).",
         )
-    return content
 
 
 def _match_model(

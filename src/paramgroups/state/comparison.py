@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
 
-from paramgroups.state.contents import leaves, plain, schedules
-from paramgroups.state.report import _listed
-from paramgroups.tables import Table, show
+from paramgroups.hyperparameters import without_tensors
+from paramgroups.state.contents import leaves, schedules
+from paramgroups.tables import Table, show, stacked
 
 _Path: TypeAlias = tuple[str, ...]
 _Key = TypeVar("_Key", str, _Path)
@@ -62,11 +63,12 @@ class Comparison:
         return {"equal": self.equal, "changes": [each._asdict() for each in self.changes], "values": values}
 
     def tables(self) -> list[Table]:
-        """A row for each change; then one for each part whose values were compared."""
-        changes = [(each.what, _listed(each.where), _shown(each.first), _shown(each.second)) for each in self.changes]
+        """Each change and where it is; then a row for each part whose values were compared."""
+        told = [stacked(each.what, each.where, _shown(each.first), _shown(each.second)) for each in self.changes]
+        changes = tuple(chain.from_iterable(told))
         values = [(v.part, f"{v.both:,}", f"{v.differ:,}", _shown(v.most), v.where) for v in self.values]
         return [
-            *([Table(("what", "where", "first", "second"), tuple(changes))] if changes else []),
+            *([Table(("what", "where", "first", "second"), changes)] if changes else []),
             *([Table(("values", "in both", "differ", "at most by", "in"), tuple(values))] if values else []),
         ]
 
@@ -130,7 +132,11 @@ def _groups(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]
     for (name, another), pair in pairs.items():
         place = name if name == another else f"{name} → {another}"
         mine, theirs = (
-            {f"{key}/{place}": plain(value) for part in ("settings", "run") for key, value in group[part].items()}
+            {
+                f"{key}/{place}": without_tensors(value)
+                for part in ("settings", "run")
+                for key, value in group[part].items()
+            }
             | {f"rules/{place}": tuple(group["rules"])}
             for group in pair
         )

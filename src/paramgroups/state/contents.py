@@ -13,22 +13,36 @@ from typing import Any
 from torch import Tensor
 
 from paramgroups import inheritance
-from paramgroups.errors import described
-from paramgroups.state import checkpoint, matching
+from paramgroups.errors import ForeignFileError, described
+from paramgroups.hyperparameters import without_tensors
+from paramgroups.state import files, layout
 from paramgroups.tables import Table, show
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save` was given, by part: `optimizer`, `scheduler`, `model`, `extra`.
+    """What `save` was given, by part, each of them checked.
 
     Raises:
         CheckpointError: the file cannot be read, is damaged, none of ours, or of a newer version; or it holds no run.
-        StateMismatchError: a part of it is of a newer version.
+        StateMismatchError: a part of it is malformed, or of a newer version.
     """
-    content = checkpoint._read(path, scheduler=False, model=False)
-    matching._checked(content["optimizer"])
+    content = parts(path)
+    layout.checked(content["optimizer"])
     if content["scheduler"] is not None:
-        inheritance._checked(content["scheduler"])
+        inheritance.checked(content["scheduler"])
+    return content
+
+
+def parts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save` was given, by part: `optimizer`, `scheduler`, `model`, `extra`; nothing in them is looked at.
+
+    Raises:
+        CheckpointError: the file cannot be read, is damaged, none of ours, or of a newer version; or it holds no run.
+    """
+    content = files.read(path)
+    lacking = [part for part in ("optimizer", "scheduler", "model", "extra") if part not in content]
+    if lacking:
+        raise ForeignFileError(str(path), f"holds no run: {', '.join(lacking)} is missing", "Name one that save wrote.")
     return content
 
 
@@ -60,8 +74,8 @@ def summary(content: Mapping[str, Any]) -> dict[str, Any]:
                 "rules": list(group["rules"]),
                 "parameters": list(group["parameters"]),
                 "elements": sum(math.prod(shapes[name]) for name in group["parameters"]),
-                "hyperparameters": {key: plain(value) for key, value in group["settings"].items()},
-                "run": {key: plain(value) for key, value in group["run"].items()},
+                "hyperparameters": {key: without_tensors(value) for key, value in group["settings"].items()},
+                "run": {key: without_tensors(value) for key, value in group["run"].items()},
             }
             for group in state["groups"]
         ],
@@ -122,13 +136,6 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from leaves(item, (*path, str(key)))
     else:
         yield path, value
-
-
-def plain(value: Any) -> Any:
-    """A hyperparameter's value without tensors."""
-    if isinstance(value, (list, tuple)):
-        return tuple(map(plain, value))
-    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def _size(value: Any) -> dict[str, int]:

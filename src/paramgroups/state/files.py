@@ -12,6 +12,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -50,6 +51,8 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any], keep: int | 
         raise UnsavableError(str(target), f"cannot be kept {keep!r} times", remedy)
     with _explained(target, "written"), _temporary(target) as file:
         archive.dump(content, file, target)
+        with _flushing(file):
+            archive.seal(file)
         _flush(file)
         _rotate(target, keep or 1)
         _replace(target, file)
@@ -176,6 +179,19 @@ def _flush(file: BinaryIO) -> None:
     """Bring all of a file to the disk."""
     file.flush()
     os.fsync(file.fileno())
+
+
+@contextmanager
+def _flushing(file: BinaryIO) -> Iterator[None]:
+    """Bring to the disk what is in a file, while something else is done with it: the disk is what takes longest."""
+    file.flush()
+    with ThreadPoolExecutor(1) as pool:
+        flushed = None
+        with suppress(RuntimeError):  # no thread starts when the interpreter ends
+            flushed = pool.submit(os.fsync, file.fileno())
+        yield
+        if flushed is not None:
+            flushed.result()
 
 
 def _sync(folder: Path) -> None:

@@ -5,27 +5,26 @@ Knows names, state and group entries; changes nothing before all of it is known 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
 from paramgroups.driver import rewrite_all
-from paramgroups.errors import StateMismatchError, WrongModelError, did_you_mean, listing
+from paramgroups.errors import StateMismatchError, listing
 from paramgroups.hyperparameters import own_copy
 from paramgroups.params import labels
 from paramgroups.state.fitting import Answers, Fitting, settings
+from paramgroups.state.layout import checked, class_names
+from paramgroups.state.renaming import Rename, check_model, renamed_by
 from paramgroups.state.report import Difference, LoadReport
 from paramgroups.state.settling import Settling, fill
 
-VERSION: Final = 1
 Hyperparameters: TypeAlias = Literal["current", "saved"]
 Missing: TypeAlias = Literal["fresh", "error"]
 Unexpected: TypeAlias = Literal["drop", "error"]
-Rename: TypeAlias = Mapping[str, str] | Callable[[str], str] | None
 
 
 @final
@@ -108,12 +107,6 @@ class Fitted:
         rewrite_all(optimizer)
 
 
-def class_names(optimizer: Optimizer) -> tuple[str, ...]:
-    """The class of an optimizer, and those it inherits from, as they are imported."""
-    kinds = type(optimizer).__mro__
-    return tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds[: kinds.index(Optimizer)])
-
-
 def match(
     optimizer: Optimizer,
     saved: Mapping[str, Any],
@@ -134,11 +127,11 @@ def match(
         StateMismatchError: it is no state of ours, or the policies forbid what it comes to.
         WrongModelError: nothing in it has the name of anything here.
     """
-    records, homes = _checked(saved)
+    records, homes = checked(saved)
     renamed = renamed_by(records, policies.rename)
     check_model(renamed, names)
     sources = {new: old for old, new in renamed.items()}
-    former, present = tuple(saved["optimizer"]), class_names(optimizer)
+    former, present = tuple(saved["optimizer"]), class_names(type(optimizer))
     same, related = former == present, bool({*former} & {*present})
     usable = records if _are_one_by_one(optimizer, names, sources, records) else {}
     tally = _Tally(related=related)
@@ -172,27 +165,6 @@ def match(
     report = tally.report(renamed, differences)
     policies.check(report)
     return Fitted(optimizer, state, exact, entries, report)
-
-
-def check_model(renamed: Mapping[str, str], names: Iterable[Iterable[str]]) -> None:
-    """Accept names of which one at least is here.
-
-    Args:
-        renamed: saved name -> present name.
-        names: of the optimizer's parameters, group by group.
-
-    Raises:
-        WrongModelError: none is.
-        StateMismatchError: something was renamed, and to nothing that is.
-    """
-    here = {name for own in names for name in own}
-    if renamed and here.isdisjoint(renamed.values()):
-        raise WrongModelError(list(renamed), sorted(here))
-    changed = [new for old, new in renamed.items() if new != old]
-    if changed and here.isdisjoint(changed):
-        raise StateMismatchError(
-            f"rename leads to {listing(changed)}, which nothing here is called.", did_you_mean(changed[0], sorted(here))
-        )
 
 
 def _are_one_by_one(
@@ -282,102 +254,6 @@ class _Tally:
         )
 
 
-def _checked(saved: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
-    """The parameters of a saved state, and the group of each.
-
-    Raises:
-        StateMismatchError: it is none, or a newer one.
-    """
-    is_one = isinstance(saved, Mapping)
-    wrong = [key for key, fits in _PARTS.items() if not is_one or key not in saved or not fits(saved[key])]
-    if wrong:
-        raise StateMismatchError(
-            f"This is no named state: {', '.join(wrong)} is missing or malformed.",
-            "Load what named_state() returned; a state_dict() of torch is made one by pg.state.adopt(...).",
-        )
-    if saved["version"] > VERSION:
-        raise StateMismatchError(
-            f"The state has version {saved['version']}, and this version of paramgroups reads up to {VERSION}.",
-            "Update it: pip install --upgrade paramgroups",
-        )
-    return saved["parameters"], {name: group for group in saved["groups"] for name in group["parameters"]}
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, tuple))
-
-
-def _is_shape(value: object) -> bool:
-    return value is None or _is_list(value)
-
-
-def _has(value: object, **parts: Callable[[object], bool]) -> bool:
-    return isinstance(value, Mapping) and all(key in value and fits(value[key]) for key, fits in parts.items())
-
-
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
-_PARTS: Final[dict[str, Callable[[Any], bool]]] = {
-    "version": lambda value: isinstance(value, int),
-    "optimizer": lambda value: _is_list(value) and bool(value),
-    "parameters": lambda value: (
-        isinstance(value, Mapping) and all(_has(each, shape=_is_shape, state=_is_mapping) for each in value.values())
-    ),
-    "groups": lambda value: (
-        _is_list(value)
-        and all(_has(each, name=bool, parameters=_is_list, settings=_is_mapping, run=_is_mapping) for each in value)
-    ),
-    "others": _is_mapping,
-}
-"""What a named state has, and what each part of it is."""
-
-
-def renamed_by(names: Iterable[str], rename: Rename) -> dict[str, str]:
-    """Saved name -> present name.
-
-    Raises:
-        StateMismatchError: a name to be changed is not there, or two become one.
-    """
-    if rename is None:
-        return {name: name for name in names}
-    found = {name: rename(name) for name in names} if callable(rename) else _moved(list(names), rename)
-    olds = defaultdict(list)
-    for old, new in found.items():
-        olds[new].append(old)
-    for new, several in olds.items():
-        if len(several) > 1:
-            raise StateMismatchError(f"rename gives {listing(several)} one name, {new!r}.", "Give each its own.")
-    return found
-
-
-def _moved(names: Sequence[str], rename: Mapping[str, str]) -> dict[str, str]:
-    """Saved name -> present name: the longest path that is given counts, and "" is the whole model's."""
-    found, used = {}, set()
-    for name in names:
-        path = next((path for path in _paths(name) if path in rename), None)
-        used.add(path)
-        found[name] = name if path is None else _joined(rename[path], name[len(path) :].lstrip("."))
-    unused = [path for path in rename if path not in used]
-    if unused:
-        known = dict.fromkeys(path for name in names for path in _paths(name) if path)
-        raise StateMismatchError(
-            f"rename names {listing(unused)}, and nothing was saved under it.", did_you_mean(unused[0], sorted(known))
-        )
-    return found
-
-
-def _paths(name: str) -> list[str]:
-    """A name, and each module above it, the last of them ""."""
-    steps = name.split(".")
-    return [".".join(steps[:count]) for count in range(len(steps), -1, -1)]
-
-
-def _joined(path: str, rest: str) -> str:
-    return f"{path}.{rest}" if path and rest else path or rest
-
-
 def _undo_casts(loaded: dict[str, Any], saved: Mapping[str, Any]) -> None:
     """Torch casts all state but `step` to the dtype of its parameter, and so rounds what was kept more exactly."""
     for key, value in saved.items():
@@ -388,6 +264,8 @@ def _undo_casts(loaded: dict[str, Any], saved: Mapping[str, Any]) -> None:
 
 def _copied(value: Any) -> Any:
     """Containers and tensors within, copied."""
+    if isinstance(value, Tensor):  # first, since most are
+        return value.detach().clone()
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
     if isinstance(value, list):

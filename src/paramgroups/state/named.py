@@ -12,25 +12,20 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from paramgroups.collector import paused
 from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, listing
 from paramgroups.params import known, labels, parameter_names, unwrapped
 from paramgroups.state.fitting import run_state, settings
-from paramgroups.state.matching import (
-    VERSION,
-    Hyperparameters,
-    Missing,
-    Policies,
-    Rename,
-    Unexpected,
-    class_names,
-    match,
-)
+from paramgroups.state.layout import VERSION, class_names
+from paramgroups.state.matching import Hyperparameters, Missing, Policies, Unexpected, match
+from paramgroups.state.renaming import Rename
 from paramgroups.state.report import LoadReport
 from paramgroups.state.timing import driven_paths
 from paramgroups.state.undoing import all_or_nothing
 
 
+@paused()
 def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[str, Any]:
     """The state of an optimizer by the names of its parameters, and what its groups are set to.
 
@@ -74,7 +69,7 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
         for name, parameter in zip(own, group["params"], strict=True):
             parameters[name] = _record(parameter, states.get(name, {}))
     others = {key: state for key, state in packed["state"].items() if key not in by_index}
-    kinds = class_names(optimizer)
+    kinds = class_names(type(optimizer))
     return {"version": VERSION, "optimizer": kinds, "parameters": parameters, "groups": groups, "others": others}
 
 
@@ -85,6 +80,7 @@ def _record(parameter: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
     return found if dtypes <= {parameter.dtype} else {**found, "dtype": str(parameter.dtype)}
 
 
+@paused()
 def load_named_state(
     optimizer: Optimizer,
     state: Mapping[str, Any],
@@ -122,7 +118,7 @@ def load_named_state(
         >>> print(load_named_state(torch.optim.AdamW(groups, lr=0.1), saved, net))
         State of 4 parameters taken over
         what            where      saved  current  used
-        hyperparameter  lr/group0    0.1        1     1
+        hyperparameter  lr/group0    0.1        1  current
     """
     optimizer = unwrapped(optimizer)
     policies = Policies(hyperparameters, missing, unexpected, rename)

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-from paramgroups.tables import Table, show
-
-_NAMED = 4  # names spelled out in a row
+from paramgroups.tables import Table, show, stacked
 
 
 class Difference(NamedTuple):
@@ -58,24 +56,33 @@ class LoadReport:
         return not (self.fresh or self.dropped or self.reshaped or self.refitted)
 
     def table(self) -> Table:
-        """A row for each kind of outcome, and one for each difference."""
+        """What became of what, and which settings differ; of places that have the same outcome the first few."""
         at = "" if self.step is None else f", at update {self.step:,}"
         count = len(self.moved)
         title = f"State of {count:,} parameter{'s' * (count != 1)} taken over{at}"
-        rows = tuple(self._rows())
-        return Table(("what", "where", "saved", "current", "used") if rows else (), rows, title)
+        rows = list(self._rows())
+        shown = 5 if any(any(values) for _, _, *values in rows) else 2 if rows else 0
+        return Table(("what", "where", "saved", "current", "used")[:shown], tuple(row[:shown] for row in rows), title)
 
-    def _rows(self) -> Iterator[tuple[str, str, str, str, str]]:
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """What has the same outcome together."""
+        places: dict[tuple[str, ...], dict[str, None]] = {}
+        for what, where, *values in self._outcomes():
+            places.setdefault((what, *values), {})[where] = None
+        for (what, *values), several in places.items():
+            yield from stacked(what, list(several), *values)
+
+    def _outcomes(self) -> Iterator[tuple[str, str, str, str, str]]:
         for what, names in (("fresh", self.fresh), ("dropped", self.dropped), ("refitted", self.refitted)):
-            if names:
-                yield what, _listed(names), "", "", ""
-        for name, saved, present in self.reshaped:
-            yield "reshaped", name, str(saved), str(present), "fresh"
-        if self.renamed:
-            yield "renamed", _listed(tuple(f"{old} → {new}" for old, new in self.renamed)), "", "", ""
+            yield from ((what, name, "", "", "") for name in names)
+        for name, before, after in self.reshaped:
+            yield "reshaped", name, str(before), str(after), "fresh"
+        for old, new in self.renamed:
+            yield "renamed", _renamed(old, new), "", "", ""
         for what, differences in (("hyperparameter", self.hyperparameters), ("schedule", self.schedules)):
-            for each in differences:
-                yield what, each.where, _shown(each.saved), _shown(each.current), _shown(each.used)
+            for where, *values in differences:
+                saved, current, used = (each if isinstance(each, str) else show(each) for each in values)
+                yield what, where, saved, current, {current: "current", saved: "saved"}.get(used, used)
 
     def __str__(self) -> str:
         return str(self.table())
@@ -84,10 +91,9 @@ class LoadReport:
         return self.table().__rich__()
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else show(value)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    left = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {left:,} more" if left > 0 else "")
+def _renamed(old: str, new: str) -> str:
+    """Two names, less the steps at their ends that are the same: what was renamed may be a module."""
+    olds, news = old.split("."), new.split(".")
+    while olds[1:] and news[1:] and olds[-1] == news[-1]:
+        del olds[-1], news[-1]
+    return f"{'.'.join(olds)} → {'.'.join(news)}"

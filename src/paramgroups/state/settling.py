@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from paramgroups.errors import StateMismatchError, listing
-from paramgroups.hyperparameters import own_copy
+from paramgroups.hyperparameters import own_copy, without_tensors
 from paramgroups.state.report import Difference
 from paramgroups.tables import show
 
@@ -91,8 +91,8 @@ class Settling:
         way_out = ", or hyperparameters='current' to keep what is set now."
         taken = {key: self._one(key, values, way_out)} if saved or (alike and not here) else {}
         if not (alike and here and _same(values[0], self.group[key])):
-            former = _plain(values[0]) if alike else ", ".join(map(show, values))
-            present = _plain(self.group.get(key))
+            former = without_tensors(values[0]) if alike else ", ".join(map(show, values))
+            present = without_tensors(self.group.get(key))
             differences.append(Difference(f"{key}/{self.name}", former, present, former if taken else present))
         return taken
 
@@ -122,13 +122,6 @@ def _same(one: Any, other: Any) -> bool:
         return bool(one == other)
     except (RuntimeError, ValueError):  # an array is no answer to a comparison
         return False
-
-
-def _plain(value: Any) -> Any:
-    """A value as it is now, whatever is written into its tensors later."""
-    if isinstance(value, (tuple, list)):
-        return tuple(map(_plain, value))
-    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def fill(groups: Sequence[dict[str, Any]], taken: Sequence[Mapping[str, Any]]) -> None:

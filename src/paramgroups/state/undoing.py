@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from paramgroups.driver import Driver, attached
+from paramgroups.arrangement import standing
+from paramgroups.driver import attached
 from paramgroups.scheduler import Scheduler
 from paramgroups.state.settling import tensors_in
 
@@ -33,7 +34,7 @@ def all_or_nothing(
     """
     with ExitStack() as undo:
         for driver in attached(optimizer):
-            undo.callback(_of_driver(driver))
+            undo.callback(standing(driver))
         if scheduler is not None:
             undo.callback(setattr, scheduler, "horizon", scheduler.horizon)
         undo.callback(_of_optimizer(optimizer))
@@ -41,19 +42,6 @@ def all_or_nothing(
             undo.callback(_of_model(model, keys))
         yield
         undo.pop_all()
-
-
-def _of_driver(driver: Driver) -> Callable[[], None]:
-    """What puts a scheduler back to where it stands."""
-    assignments, lanes, journal = driver.assignments, driver.lanes, list(driver.journal)
-    step = driver.clock.step
-
-    def put_back() -> None:
-        driver.assignments, driver.lanes, driver.journal = assignments, lanes, journal
-        driver.clock.step = step
-        driver.rewrite()  # as any load ends: it knows the state and the groups that are there now
-
-    return put_back
 
 
 def _of_optimizer(optimizer: Optimizer) -> Callable[[], None]:
