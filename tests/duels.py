@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from optims import LIKE_ONE_BY_ONE, Options, in_groups, parameters, served
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
+from optims import LIKE_ONE_BY_ONE, Options, in_groups, parameters, served
 from paramgroups import optim
 
 PARTITION = (0, 1, 0, 1, 1, 0)
@@ -52,8 +52,8 @@ class PlainLion(Optimizer):
 class Kind:
     """One of our optimizers, what it is held against, options under which it keeps all that it can keep, and edits."""
 
-    ours: type[Optimizer]
-    theirs: type[Optimizer]
+    ours: Any
+    theirs: Any
     options: Options
     edits: Options
 
@@ -104,6 +104,9 @@ KINDS = {
     "Lion": Kind(optim.Lion, PlainLion, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1, "maximize": True}),
 }
 
+FEW = {name: KINDS[name] for name in ("SGD", "Adam")}
+"""One that counts steps and keeps three tensors for each parameter, and one that does not, and keeps one."""
+
 
 class Side:
     """One of two runs of a situation, and what was seen in it."""
@@ -118,9 +121,12 @@ class Side:
 
     def make(self, groups: Any) -> Optimizer:
         """An optimizer of this side."""
+        made: Optimizer
         if self.ours:
-            return self.kind.ours(groups, **self.kind.options)  # type: ignore[call-arg]  # a class of many signatures
-        return self.kind.theirs(groups, **self.kind.options, **self.kind.plain)  # type: ignore[call-arg]  # likewise
+            made = self.kind.ours(groups, **self.kind.options)
+        else:
+            made = self.kind.theirs(groups, **self.kind.options, **self.kind.plain)
+        return made
 
     @property
     def groups(self) -> list[dict[str, Any]]:
@@ -153,7 +159,7 @@ class Side:
         try:
             self.optimizer.step()
         except Exception as error:
-            raise Refusal(type(error), before) from error
+            raise RefusalError(type(error), before) from error
         self.see()
 
     def step(self, times: int = 1) -> None:
@@ -174,7 +180,7 @@ def _kept(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A step raised an error of this kind, before which everything was as it says."""
 
     def __init__(self, kind: type[Exception], before: list[Any]) -> None:
@@ -228,7 +234,7 @@ def hold(situation: Situation, kind: Kind) -> None:
             assert_same(now, before, rtol=0, atol=0)
 
 
-def _led(side: Side, situation: Situation) -> Refusal | None:
+def _led(side: Side, situation: Situation) -> RefusalError | None:
     """What ended the situation on this side before its end."""
     side.step(3)
     if side.ours:
@@ -236,7 +242,7 @@ def _led(side: Side, situation: Situation) -> Refusal | None:
     try:
         situation.act(side)
         side.step(2)
-    except Refusal as refusal:
+    except RefusalError as refusal:
         return refusal
     return None
 

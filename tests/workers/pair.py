@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
 from optims import served
+from paramgroups.optim.ordinary import local
 from trainers import (
     ADAM,
     ONLY_LR,
@@ -101,7 +102,7 @@ def beside_torchs(rig: Rig) -> Iterator[None]:
         theirs.step()
         theirs.zero_grad()
         for own, other in zip(rig.net.parameters(), twins, strict=True):
-            torch.testing.assert_close(own.to_local(), other.to_local())  # type: ignore[operator]  # both are distributed
+            torch.testing.assert_close(local(own), local(other))
         yield
     assert served(rig.optimizer) == len(twins)
 
