@@ -1,12 +1,24 @@
 """Which groups and which parameters tables serve."""
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
+from duels import FEW, KINDS, PARTITION, Kind, Side, Situation, hold
+from optims import parameters
+from optims import served as served_by
+from paramgroups.optim import ordinary
 from paramgroups.optim.adam import ADAM
 from paramgroups.optim.ordinary import row_of, served
 from paramgroups.optim.sgd import PLAIN
@@ -130,3 +142,169 @@ print([str(warning.message) for warning in caught])
         "[\"numba is not installed, so paramgroups.optim takes torch's own steps, which pay for every group. "
         "Install it with: pip install 'paramgroups[cpu]'\"]\n"
     )
+
+
+# --- parts of distributed tensors -----------------------------------------------------------------
+
+
+@pytest.fixture
+def mesh(tmp_path):
+    """One process that is a group of its own."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    dist.destroy_process_group()
+
+
+def spread(mesh) -> list[nn.Parameter]:
+    """Four parameters over one process, and two that are not spread."""
+    params = parameters()
+    return [
+        nn.Parameter(distribute_tensor(parameter.detach(), mesh, [Replicate() if place == 1 else Shard(0)]))
+        if place < 4
+        else parameter
+        for place, parameter in enumerate(params)
+    ]
+
+
+def with_gradients_spread_otherwise(side: Side, *, plain: bool = False) -> None:
+    """Whole where the parameter is in parts, or not spread at all."""
+    side.give()
+    gradient: DTensor = side.params[0].grad  # type: ignore[assignment]  # of a distributed parameter
+    side.params[0].grad = None
+    if plain:
+        side.params[4].grad = distribute_tensor(side.params[4].grad, gradient.device_mesh, [Replicate()])  # type: ignore[arg-type]  # it was given one
+    else:
+        side.params[0].grad = gradient.redistribute(gradient.device_mesh, [Replicate()])
+    side.update()
+
+
+def with_parts_replaced(side: Side) -> None:
+    """As a module does that is moved: the whole stays, and its part is another tensor."""
+    parameter: DTensor = side.params[0]  # type: ignore[assignment]  # a distributed one
+    state = side.optimizer.state[side.params[0]]
+    for whole in (parameter, *(value for value in state.values() if isinstance(value, DTensor))):
+        whole._local_tensor = whole._local_tensor.clone() * 2
+        side.step()
+
+
+def with_plain_state(side: Side) -> None:
+    """Its part in place of a distributed tensor."""
+    state = side.optimizer.state[side.params[0]]
+    key = [*state][-1]
+    state[key] = state[key].to_local()
+
+
+DISTRIBUTED = {
+    "ordinary": Situation(lambda side: None),
+    "gradients spread otherwise": Situation(with_gradients_spread_otherwise),
+    "distributed gradients of plain parameters": Situation(
+        partial(with_gradients_spread_otherwise, plain=True), culprits=(4,)
+    ),
+    "parts replaced": Situation(with_parts_replaced),
+    "plain state": Situation(with_plain_state, culprits=(0,)),
+}
+
+
+@pytest.mark.parametrize("kind", FEW.values(), ids=FEW)
+@pytest.mark.parametrize("situation", DISTRIBUTED.values(), ids=DISTRIBUTED)
+def test_distributed_parameters_step_on_their_parts(mesh, situation: Situation, kind: Kind):
+    """As torch's optimizers step on the whole, or are refused as torch refuses them."""
+    hold(replace(situation, params=partial(spread, mesh)), kind)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_sharded_model_trains_as_with_torchs(mesh, name: str):
+    """FSDP2: its own gradients, into its own parts."""
+    kind, found = KINDS[name], []
+    for make in (partial(kind.ours, **kind.options), partial(kind.theirs, **kind.options, **kind.plain)):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+        for module in (net[0], net[2], net):
+            fully_shard(module, mesh=mesh)
+        optimizer = make(net.parameters(), lr=0.01)
+        for turn in range(4):
+            net(torch.full((3, 4), turn + 1.0)).pow(2).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        found.append([ordinary.local(parameter).detach() for parameter in net.parameters()])
+        assert make.func is not kind.ours or served_by(optimizer) == 4
+    torch.testing.assert_close(*found)
+
+
+# --- without numba --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _without_numba(monkeypatch):
+    """Tables cannot be made, since what makes them cannot be imported."""
+    monkeypatch.setitem(sys.modules, "paramgroups.kernels.walk", None)
+    ordinary._usable.cache_clear()
+    yield
+    ordinary._usable.cache_clear()
+
+
+@pytest.mark.usefixtures("_without_numba")
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_without_numba_the_steps_are_torchs(kind: Kind):
+    """To the bit, and one warning says what is missed and how to have it."""
+    side = Side(kind, parameters(), PARTITION, ours=True)
+    with pytest.warns(UserWarning, match="numba is not installed") as caught:
+        side.step(3)
+    assert len(caught) == 1
+    hold(Situation(lambda side: None, before=0, served=0, tolerance={"rtol": 0.0, "atol": 0.0}), kind)
+
+
+@pytest.mark.usefixtures("_without_numba")
+def test_a_torch_that_does_not_tell_is_named(monkeypatch):
+    """There is nothing to install then."""
+    monkeypatch.setitem(sys.modules, "paramgroups.kernels.walk", SimpleNamespace(AVAILABLE=False))
+    with pytest.warns(UserWarning, match="does not say where its tensors are"):
+        assert not served({})
+    assert not served({})
+
+
+TRAINING = """
+import torch
+from paramgroups import optim
+
+found = []
+for make in (optim.AdamW, torch.optim.AdamW):
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 2)
+    optimizer = make(net.parameters(), lr=0.1)
+    for _ in range(4):
+        net(torch.ones(2, 3)).pow(2).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    found.append([parameter.detach() for parameter in net.parameters()])
+    roster = vars(optimizer).get("_roster")
+    print(len(roster._tables) if roster else 0)
+torch.testing.assert_close(*found)
+"""
+UNWRITABLE = """
+import tempfile
+
+def refuse(*args, **options):
+    raise PermissionError("nothing can be written here")
+
+tempfile.TemporaryFile = refuse  # by which numba finds out
+"""
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    """The script in a fresh interpreter, where every warning is shown."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    return subprocess.run(
+        [sys.executable, "-W", "always::UserWarning", "-c", script],
+        env=own,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_without_a_place_to_keep_it_all_is_compiled_again():
+    """Where nothing can be written, steps are served by tables all the same, and nothing is said."""
+    done = run(UNWRITABLE + TRAINING)
+    assert (done.stdout, done.stderr) == ("1\n0\n", "")

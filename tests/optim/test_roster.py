@@ -1,14 +1,21 @@
 """What a roster remembers, and when it must be made anew."""
 
 import copy
+import gc
+import weakref
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from optims import give_gradients, in_groups, parameters
+from duels import FEW, KINDS, Kind, Side
+from duels import PARTITION as ALTERNATELY
+from optims import give_gradients, in_groups, parameters, served
 from paramgroups import optim
 from paramgroups.optim.roster import Roster
+from upheavals import PLACE
 
 PARTITION = (0, 0, 1, 1, 2, 2)
 
@@ -121,3 +128,100 @@ def test_gradients_are_left_to_torch_where_no_table_can_take_them():
     assert roster.look(params, gradients) == [2]
     assert roster.updated == params[:2]
     assert not roster.stale
+
+
+def test_state_that_is_served_cannot_be_swapped():
+    """Torch swaps no tensor to which there is a weak reference: a table has one, so that its pointers stay good."""
+    side = Side(KINDS["Adam"], parameters(), ALTERNATELY, ours=True)
+    side.step(3)
+    for tensor in side.optimizer.state[side.params[PLACE]].values():
+        with pytest.raises(RuntimeError, match="weakref"):
+            torch.utils.swap_tensors(tensor, torch.zeros_like(tensor))
+    side.step()
+
+
+def test_a_negation_of_one_element_is_seen():
+    """Its strides say nothing: neither for a gradient nor for a parameter."""
+    found = []
+    for make in (optim.SGD, torch.optim.SGD):
+        weight = nn.Parameter(torch.ones(1))
+        optimizer = make([weight], lr=0.25)
+        for numbers in (torch.ones(1), torch.tensor([0.5j]).conj().imag):
+            weight.grad = numbers
+            optimizer.step()
+        weight.data = torch.tensor([2j]).conj().imag
+        optimizer.step()
+        found.append(weight.tolist())
+    assert found == [[-1.875], [-1.875]]
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _without_collector():
+    """What is let go is gone at once: nothing waits for the collector of cycles."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_without_collector")
+@pytest.mark.parametrize("kind", FEW.values(), ids=FEW)
+def test_no_gradient_is_kept(kind: Kind):
+    """Neither after a step nor after one that failed."""
+    side = Side(kind, parameters(), ALTERNATELY, ours=True)
+    side.step(3)
+    side.give()
+    gradients = [weakref.ref(parameter.grad) for parameter in side.params if parameter.grad is not None]
+    side.optimizer.step()
+    side.optimizer.zero_grad()
+    assert [reference() for reference in gradients] == [None] * 6
+    side.give()
+    side.params[PLACE].grad.data = torch.ones(5)  # type: ignore[union-attr]  # it was given one
+    gradients = [weakref.ref(parameter.grad) for parameter in side.params if parameter.grad is not None]
+    try:
+        side.optimizer.step()
+    except RuntimeError as error:
+        error.__traceback__ = None
+    else:
+        pytest.fail("a gradient of five elements was taken for one of 63")
+    side.optimizer.zero_grad()
+    assert [reference() for reference in gradients] == [None] * 6
+    side.step(2)
+    assert served(side.optimizer) == 6
+
+
+@pytest.mark.usefixtures("_without_collector")
+@pytest.mark.parametrize("kind", FEW.values(), ids=FEW)
+def test_nothing_outlives_the_optimizer(kind: Kind):
+    """Parameters, state, tables and the optimizer go with the last reference to each."""
+    side = Side(kind, parameters(), ALTERNATELY, ours=True)
+    side.step(3)
+    roster = vars(side.optimizer)["_roster"]
+    things = [side.optimizer, side.params[0], roster, roster._tables[0].table]
+    held: list[weakref.ref[Any]] = [*map(weakref.ref, things), *references(side.optimizer)]
+    del roster, side, things
+    assert {reference() for reference in held} == {None}
+
+
+@pytest.mark.usefixtures("_without_collector")
+@pytest.mark.parametrize("kind", FEW.values(), ids=FEW)
+def test_state_that_has_been_replaced_is_let_go(kind: Kind):
+    """At once, if other state is loaded; with the next step, if it was replaced by hand."""
+    side = Side(kind, parameters(), ALTERNATELY, ours=True)
+    side.step(3)
+    held = references(side.optimizer)
+    side.optimizer.load_state_dict(copy.deepcopy(side.optimizer.state_dict()))
+    assert {reference() for reference in held} == {None}
+    side.step(2)
+    held = references(side.optimizer)
+    for parameter in side.params:
+        side.optimizer.state[parameter] = copy.deepcopy(side.optimizer.state[parameter])
+    side.step()
+    assert {reference() for reference in held} == {None}
+
+
+def references(optimizer: Optimizer) -> list[weakref.ref[Tensor]]:
+    """To all state."""
+    return [weakref.ref(tensor) for state in optimizer.state.values() for tensor in state.values()]

@@ -22,6 +22,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
+from optims import served
+from paramgroups.optim.ordinary import local
 from trainers import (
     ADAM,
     ONLY_LR,
@@ -83,6 +85,28 @@ def zero(rig: Rig) -> Iterator[None]:
     yield from plain(rig)
 
 
+def beside_torchs(rig: Rig) -> Iterator[None]:
+    """Each update of ours is what torch's AdamW makes of another copy of the model."""
+    net, places = sharded(model()), {parameter: place for place, parameter in enumerate(rig.net.parameters())}
+    twins = [*net.parameters()]
+    groups = [{"params": [twins[places[p]] for p in group["params"]]} for group in rig.optimizer.param_groups]
+    theirs = torch.optim.AdamW(groups)
+
+    def follow(*_: Any) -> None:
+        for group, other in zip(rig.optimizer.param_groups, theirs.param_groups, strict=True):
+            other |= {key: group[key] for key in ("lr", "betas", "weight_decay")}
+
+    rig.optimizer.register_step_pre_hook(follow)
+    for _ in plain(rig):
+        net(torch.ones(3, 4)).pow(4).sum().backward()
+        theirs.step()
+        theirs.zero_grad()
+        for own, other in zip(rig.net.parameters(), twins, strict=True):
+            torch.testing.assert_close(local(own), local(other))
+        yield
+    assert served(rig.optimizer) == len(twins)
+
+
 def situations(folder: Path) -> dict[str, Situation]:
     """Every situation of two processes; `folder` is for files."""
     dcp: Mapping[str, Callable[..., Iterator[None]]] = {
@@ -102,6 +126,7 @@ def situations(folder: Path) -> dict[str, Situation]:
         "ZeRO": Situation(zero),
         "FSDP2": Situation(plain, shard=sharded),
         "FSDP2, SGD": Situation(plain, shard=sharded, optimizer=torch.optim.SGD, schedules=ONLY_LR),
+        "FSDP2, ours": Situation(beside_torchs, shard=sharded, optimizer=pg.optim.AdamW),
         "FSDP2, accumulation 4": Situation(accumulating, shard=sharded),
         "FSDP2, DCP asks": Situation(partial(watched, clear=True), shard=sharded),
         **{name: Situation(laps, 6, shard=sharded) for name, laps in dcp.items()},
