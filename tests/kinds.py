@@ -39,6 +39,7 @@ OURS: Kinds = {
     "Adam, ours": (ours.Adam, {"weight_decay": 0.01}),
     "AdamW, ours": (ours.AdamW, {"amsgrad": True}),
     "Lion, ours": (ours.Lion, {"weight_decay": 0.01}),
+    "Muon, ours": (ours.Muon, {}),
     "RMSprop, ours": (ours.RMSprop, {"momentum": 0.9, "centered": True}),
     "SGD, ours": (ours.SGD, {"momentum": 0.9, "nesterov": True}),
 }
@@ -63,4 +64,6 @@ OTHERS: Kinds = {
 }
 OPTIMIZERS: Kinds = {**TORCH, **OURS, **FLAGS, **OTHERS}
 LONG = ("AdamW", "SGD", *OURS)
-"""Those that are resumed at every step, and regrouped at random."""
+"""Those that are resumed at many steps."""
+ANY_SHAPE = tuple(case for case in LONG if not issubclass(OPTIMIZERS[case][0], optim.Muon))
+"""Those of them that take more than matrices: they are regrouped over random models."""

@@ -13,7 +13,7 @@ from torch import nn
 
 import paramgroups as pg
 import strategies_models as random
-from kinds import LONG, OPTIMIZERS
+from kinds import ANY_SHAPE, OPTIMIZERS
 from paramgroups.errors import EditError, ForeignParameterError, RegroupError, UnequalGroupsError
 from paramgroups.journal import Rebase
 from paramgroups.params import named, names_of
@@ -329,7 +329,7 @@ def starts(draw):
     count = sum(parameter.requires_grad for parameter in net.parameters())
     bases = draw(st.lists(st.sampled_from(BASES), min_size=count, max_size=count))
     parts = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
-    return net, bases, parts, draw(st.sampled_from(sorted(LONG)))
+    return net, bases, parts, draw(st.sampled_from(sorted(ANY_SHAPE)))
 
 
 def equal(state, other):

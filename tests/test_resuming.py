@@ -49,9 +49,8 @@ def started(case: str, seed: int) -> tuple[nn.Module, Any, pg.Scheduler]:
     kind, options = OPTIMIZERS[case]
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
-    plan = pg.Plan(
-        pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="rest"), pg.Rule("4.*", lr=pg.Times(3)), lr=0.01
-    )
+    rest: dict[str, Any] = {"frozen": True} if issubclass(kind, torch.optim.Muon) else {"weight_decay": 0.0}
+    plan = pg.Plan(pg.Rule(pg.NORMS | pg.BIASES, name="rest", **rest), pg.Rule("4.*", lr=pg.Times(3)), lr=0.01)
     optimizer = plan.build(net, kind, **{**options, "weight_decay": 0.1})
     path = next(key for key in ("betas[0]", "momentum", "eps") if key.partition("[")[0] in optimizer.defaults)
     schedules: dict[str, Any] = {
