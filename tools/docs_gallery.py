@@ -30,9 +30,9 @@ INTRODUCTION = """\
 
 <!-- python -m tools.docs_gallery writes this page -->
 
-Every shape over the first {steps} steps, at base 1: what it is, its formula, and the line of code that is drawn. A dotted
-line is where it ends; what comes after is held. How each behaves is in a [table](schedules.md#shapes). Draw your own with
-`pg.plot(schedule)`.
+Every shape over the first {steps} steps, at base 1: what it is, its formula, and the line of code that is drawn. A
+dotted line is where it ends; what comes after is held. How each behaves is in a [table](schedules.md#shapes). Draw your
+own with `pg.plot(schedule)`.
 
 ```python
 from paramgroups.schedules import (
