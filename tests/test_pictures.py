@@ -124,6 +124,9 @@ def test_epochs_are_marked_where_the_horizon_has_some(scheduler, epochs, ends, n
     assert [marked(panel, "epochs") for panel in figure.axes] == [ends, ends]
     (above,) = figure.axes[0].child_axes
     assert [label.get_text() for label in above.get_xticklabels()] == names
+    assert marked(plot(scheduler, 6).axes[0], "epochs") == [
+        end for end in ends if end <= 6
+    ]  # none beyond what is drawn
 
 
 def test_values_may_be_on_a_logarithmic_scale():

@@ -78,7 +78,8 @@ def plot(what: Drawable, steps: int | None = None, path: str | Path | None = Non
         ['factor of the base']
     """
     what = _planned(what)
-    panels = _panels(values(what, steps))
+    found = values(what, steps)
+    panels = _panels(found)
     if path is not None and Path(path).suffix not in _SUFFIXES:
         near = did_you_mean(Path(path).suffix, _SUFFIXES)
         raise ValueError(f"{str(path)!r} cannot be a picture: its ending is none of {', '.join(_SUFFIXES)}.\n{near}")
@@ -94,7 +95,7 @@ def plot(what: Drawable, steps: int | None = None, path: str | Path | None = Non
         if log and any((line > 0).any() for line in lines.values()):
             panel.set_yscale("log", nonpositive="mask")
     if isinstance(what, Scheduler) and what.horizon is not None:
-        _mark_epochs(axes, what.horizon)
+        _mark_epochs(axes, what.horizon, max(map(len, found.values())))
     axes[-1].set_xlabel("step")
     figure.align_ylabels()
     if path is not None:
@@ -132,11 +133,12 @@ def _draw_band(panel: Axes, lines: Mapping[str, NDArray[np.float64]]) -> None:
         panel.fill_between(moments, bottom, top, color="tab:blue", alpha=alpha, linewidth=0)
 
 
-def _mark_epochs(axes: Any, horizon: Horizon) -> None:
-    """A dotted line at the end of each epoch, or of every so many, numbered above the first panel."""
+def _mark_epochs(axes: Any, horizon: Horizon, steps: int) -> None:
+    """A dotted line at each end of an epoch in `steps`, or of every so many, numbered above the first panel."""
     epochs = int(horizon.epochs or 0)
     every = max(1, -(-epochs // _EPOCHS))
-    ends = {epoch: horizon.steps_in(f"{epoch} epochs") for epoch in range(every, epochs + 1, every)}
+    every_end = {epoch: horizon.steps_in(f"{epoch} epochs") for epoch in range(every, epochs + 1, every)}
+    ends = {epoch: end for epoch, end in every_end.items() if end <= steps}
     if ends:
         for panel in axes:
             reach = panel.get_xaxis_transform()
