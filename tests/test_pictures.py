@@ -79,7 +79,7 @@ def test_a_thousand_groups_are_a_band_with_its_extremes_named():
     names = ["greatest of 1,000: layer999", "middle of 1,000: layer500", "least of 1,000: layer000"]
     assert list(lines) == names
     assert np.array_equal(lines[names[0]], curves["lr/layer999"])
-    whole, half = (area.get_paths()[0].vertices for area in panel.collections[:2])
+    whole, half = (np.asarray(area.get_paths()[0].vertices) for area in panel.collections[:2])
     everything = np.stack([*curves.values()])
     assert (whole[:, 1].min(), whole[:, 1].max()) == pytest.approx((everything.min(), everything.max()))
     assert half[:, 1].max() == pytest.approx(np.quantile(everything, 0.75, axis=0).max())
@@ -142,6 +142,7 @@ def test_the_outline_of_a_recipe_is_drawn_as_its_run_begins():
     figure = plot(found)
     driven = found.scheduler()
     assert [panel.get_ylabel() for panel in figure.axes] == ["lr", "weight_decay"]
+    assert driven.horizon is not None
     assert len(np.asarray(figure.axes[0].lines[0].get_ydata())) == driven.horizon.steps
     assert values(found).keys() == values(driven).keys()
     assert marked(figure.axes[0], "epochs")

@@ -115,7 +115,7 @@ def _draw(panel: Axes, lines: Mapping[str, NDArray[np.float64]], shades_of: Call
         (drawn,) = panel.plot(np.arange(len(heights)), heights, label=label, **style)
         top = _risen(heights)
         if top is not None:
-            ring = {"facecolor": "white", "edgecolor": drawn.get_color(), "zorder": 3, "gid": "warm-up"}
+            ring: dict[str, Any] = {"facecolor": "white", "edgecolor": drawn.get_color(), "zorder": 3, "gid": "warm-up"}
             panel.scatter([top], [heights[top]], s=22, **ring)
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
