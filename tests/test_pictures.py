@@ -10,6 +10,7 @@ from torch import nn
 import paramgroups as pg
 from paramgroups.errors import MissingExtraError
 from paramgroups.pictures import plot, sketch, values
+from paramgroups.recipe import outline
 
 CURVE = pg.Warmup(2).then(pg.Cosine(8, end=0.1))
 
@@ -68,6 +69,83 @@ def test_more_groups_than_colours_are_told_apart_by_shade():
     assert legend is not None
     assert figure.bbox.contains(*legend.get_window_extent().p0)  # no name is cut off
     assert figure.bbox.contains(*legend.get_window_extent().p1)
+
+
+def test_a_thousand_groups_are_a_band_with_its_extremes_named():
+    """The band goes from the least to the greatest value; three lines are left, and the terminal has the same."""
+    curves = {f"lr/layer{index:03}": CURVE.values(11, 0.001 * (index + 1)) for index in range(1000)}
+    (panel,) = plot(curves).axes
+    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for line in panel.lines}
+    names = ["greatest of 1,000: layer999", "middle of 1,000: layer500", "least of 1,000: layer000"]
+    assert list(lines) == names
+    assert np.array_equal(lines[names[0]], curves["lr/layer999"])
+    whole, half = (np.asarray(area.get_paths()[0].vertices) for area in panel.collections[:2])
+    everything = np.stack([*curves.values()])
+    assert (whole[:, 1].min(), whole[:, 1].max()) == pytest.approx((everything.min(), everything.max()))
+    assert half[:, 1].max() == pytest.approx(np.quantile(everything, 0.75, axis=0).max())
+    assert [f"{letter} {name}" for letter, name in zip("abc", names, strict=True)] == sketch(curves).splitlines()[-3:]
+
+
+def test_of_many_groups_on_one_line_the_first_are_named():
+    """A legend stays a legend."""
+    (line,) = plot({f"lr/layer{index}": np.ones(3) for index in range(1000)}).axes[0].lines
+    assert line.get_label() == "layer0, layer1, layer2, layer3 and 996 more"
+
+
+def marked(panel, kind):
+    """Where the marks of a kind are."""
+    found = [mark for mark in panel.collections if mark.get_gid() == kind]
+    if kind == "warm-up":
+        return [tuple(mark.get_offsets()[0]) for mark in found]
+    return [segment[0][0] for mark in found for segment in mark.get_segments()]
+
+
+def test_the_end_of_a_warm_up_has_a_ring(scheduler):
+    """On every line that rises at first; none on one that rises to its end, or never."""
+    lr, weight_decay = plot(scheduler).axes
+    assert marked(lr, "warm-up") == [(2, 0.01), (2, 0.1)]
+    assert marked(weight_decay, "warm-up") == []
+    assert marked(plot(pg.Linear(5, start=0.0, end=1.0)).axes[0], "warm-up") == []
+    assert marked(plot(pg.Cosine(5)).axes[0], "warm-up") == []
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ends", "names"),
+    [
+        (3, [4, 8, 12], ["1", "2", "3"]),
+        (24, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [str(n) for n in range(2, 25, 2)]),
+    ],
+)
+def test_epochs_are_marked_where_the_horizon_has_some(scheduler, epochs, ends, names):
+    """In every panel; of many, every so many."""
+    assert marked(plot(scheduler).axes[0], "epochs") == []
+    scheduler.horizon = pg.Horizon(steps=12, epochs=epochs)
+    figure = plot(scheduler)
+    assert [marked(panel, "epochs") for panel in figure.axes] == [ends, ends]
+    (above,) = figure.axes[0].child_axes
+    assert [label.get_text() for label in above.get_xticklabels()] == names
+    assert marked(plot(scheduler, 6).axes[0], "epochs") == [
+        end for end in ends if end <= 6
+    ]  # none beyond what is drawn
+
+
+def test_values_may_be_on_a_logarithmic_scale():
+    """A panel without a value above 0 has none to show there, and stays linear."""
+    figure = plot({"lr/a": np.geomspace(1, 1e-6, 9), "weight_decay/a": np.zeros(9)}, log=True)
+    assert [panel.get_yscale() for panel in figure.axes] == ["log", "linear"]
+    assert plot(CURVE).axes[0].get_yscale() == "linear"
+
+
+def test_the_outline_of_a_recipe_is_drawn_as_its_run_begins():
+    """With the data's own number of steps and epochs."""
+    found = outline("digits-finetune")
+    figure = plot(found)
+    driven = found.scheduler()
+    assert [panel.get_ylabel() for panel in figure.axes] == ["lr", "weight_decay"]
+    assert driven.horizon is not None
+    assert len(np.asarray(figure.axes[0].lines[0].get_ydata())) == driven.horizon.steps
+    assert values(found).keys() == values(driven).keys()
+    assert marked(figure.axes[0], "epochs")
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")])

@@ -218,3 +218,12 @@ def test_the_table_in_the_docs_is_current_and_complete():
     shapes = {kind for kind in public if issubclass(kind, schedules.Schedule)}
     operators = {"Chain", "Clip", "Product", "Repeat", "Schedule", "Shift", "Stretch"}
     assert {kind.__name__ for kind in shapes - set(map(type, made["EXAMPLES"]))} == operators
+
+
+def test_the_gallery_in_the_docs_is_current_and_has_its_pictures(monkeypatch):
+    """Its text is what the code makes of every shape, and each picture is there; no other is."""
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(str(root))
+    made = runpy.run_path(str(root / "tools" / "docs_gallery.py"))
+    assert made["text"]() == made["PAGE"].read_text("utf-8"), "run: python -m tools.docs_gallery"
+    assert set(made["pictures"]()) == set(made["PICTURES"].iterdir())

@@ -20,11 +20,10 @@ def plot(recipe: RecipeName, overrides: Overrides = None, *, output: Output = No
     """Draw every group's scheduled hyperparameters over the whole run, in the terminal or to a file."""
     with needed_for("Reading recipes"):
         from paramgroups import pictures
-        from paramgroups.recipe import make, outline, scheduler
+        from paramgroups.recipe import outline
     if output is not None and not output.parent.is_dir():
         raise typer.BadParameter(f"the folder {str(output.parent)!r} does not exist.", param_hint="--output")
-    found = outline(recipe, overrides or ())
-    driven = scheduler(make(found), found)
+    driven = outline(recipe, overrides or ()).scheduler()
     if as_json:
         say_json({key: line.tolist() for key, line in pictures.values(driven).items()})
     elif output is None:

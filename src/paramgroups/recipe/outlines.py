@@ -101,6 +101,16 @@ class Outline:
             except Exception as error:  # whatever the user's own class raises
                 raise ValueError(f"{self.recipe.optimizer.name} raised {type(error).__name__}: {error}") from error
 
+    def scheduler(self) -> Scheduler:
+        """A scheduler over a fresh model, as training begins with it. The data is read, which says how long the run is.
+
+        Raises:
+            RecipeError: the data cannot be had, or something does not fit it.
+        """
+        from paramgroups.recipe.jobs import make, scheduler
+
+        return scheduler(make(self), self)
+
     def horizons(self, batches: int = 1) -> tuple[Horizon, Horizon]:
         """The shortest run that has room for the schedules, and a very long one: how many it has, the data says.
 
