@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from duels import FEW, KINDS, Kind, Side
+from duels import FEW, KINDS, Kind, Side, assert_same
 from duels import PARTITION as ALTERNATELY
 from optims import give_gradients, in_groups, parameters, served
 from paramgroups import optim
@@ -130,6 +130,22 @@ def test_gradients_are_left_to_torch_where_no_table_can_take_them():
     assert not roster.stale
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_what_an_older_torch_does_not_know_is_assumed(name):
+    """Before 2.7 no group says whether its decay is decoupled: its class does."""
+    sides = [Side(KINDS[name], parameters(), ALTERNATELY, ours=ours) for ours in (True, False)]
+    for side in sides:
+        for group in side.groups:
+            group["weight_decay"] = 0.3
+        side.step(3)
+    for there in (sides[0].optimizer.defaults, *sides[0].groups):
+        del there["decoupled_weight_decay"]
+    vars(sides[0].optimizer)["_roster"] = None  # nothing of ours ever saw it there
+    for side in sides:
+        side.step(2)
+    assert_same(sides[0].seen, sides[1].seen)
+
+
 def test_state_that_is_served_cannot_be_swapped():
     """Torch swaps no tensor to which there is a weak reference: a table has one, so that its pointers stay good."""
     side = Side(KINDS["Adam"], parameters(), ALTERNATELY, ours=True)
@@ -146,13 +162,14 @@ def test_a_negation_of_one_element_is_seen():
     for make in (optim.SGD, torch.optim.SGD):
         weight = nn.Parameter(torch.ones(1))
         optimizer = make([weight], lr=0.25)
-        for numbers in (torch.ones(1), torch.tensor([0.5j]).conj().imag):
-            weight.grad = numbers
+        for gradient in (torch.ones(1), torch.tensor([0.5j]).conj().imag, torch.ones(1)):
+            weight.grad = gradient
             optimizer.step()
+            found.append(weight.item())
         weight.data = torch.tensor([2j]).conj().imag
         optimizer.step()
-        found.append(weight.tolist())
-    assert found == [[-1.875], [-1.875]]
+        found.append(weight.item())
+    assert found == [0.75, 0.875, 0.625, -2.25] * 2
 
 
 # --- memory ---------------------------------------------------------------------------------------

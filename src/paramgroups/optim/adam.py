@@ -5,6 +5,7 @@ Knows the update of one element; everything around it is torch's class and the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import torch
@@ -45,6 +46,10 @@ class _OfBoth(Tabled):
 class Adam(_OfBoth, torch.optim.Adam):
     """torch's Adam, stepping all groups at once."""
 
+    assumed: ClassVar[Mapping[str, float]] = {"decoupled_weight_decay": False}
+
 
 class AdamW(_OfBoth, torch.optim.AdamW):
     """torch's AdamW, stepping all groups at once."""
+
+    assumed: ClassVar[Mapping[str, float]] = {"decoupled_weight_decay": True}

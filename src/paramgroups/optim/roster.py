@@ -31,6 +31,7 @@ class Stepping(Protocol):
     defaults: dict[str, Any]
     numbers: ClassVar[tuple[str, ...]]
     deciding: ClassVar[frozenset[str]]
+    assumed: ClassVar[Mapping[str, float]]
 
     @property
     def state(self) -> Any:
@@ -65,9 +66,10 @@ class Roster:
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
         self._owners, self._kept = list(optimizer.state), _all_of(optimizer.state)
-        keys = {*optimizer.numbers, *(key for key in optimizer.defaults if all(key in group for group in groups))}
+        keys = {key for key in (*optimizer.numbers, *optimizer.defaults) if all(key in group for group in groups)}
         self._columns = {key: [group[key] for group in groups] for key in keys}
-        self._values = _Values(optimizer.numbers, self._columns)
+        assumed = {key: [value] * len(groups) for key, value in optimizer.assumed.items()}
+        self._values = _Values(optimizer.numbers, assumed | self._columns)
         self._others: list[int] = []
         self._tables = self._make_tables(optimizer)
         self._singles = [

@@ -7,7 +7,7 @@ do not, as torch does.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
@@ -37,6 +37,8 @@ class Tabled(Optimizer):
     """The hyperparameters that are numbers, in the order in which the algorithm's `scalars` takes them."""
     deciding: ClassVar[frozenset[str]] = frozenset()
     """Those of them that decide which algorithm a group takes."""
+    assumed: ClassVar[Mapping[str, float]] = {}
+    """The values of those that the groups of an older torch lack."""
 
     _step_supports_amp_scaling = True  # a GradScaler leaves unscaling and skipping to the step
     _roster: Roster | None = None
