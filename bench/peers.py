@@ -1,4 +1,4 @@
-"""Claim: a million values of a cosine come at once, where transformers and torch go step by step; optax, jitted, is faster.
+"""Claim: a cosine's million values come at once, where transformers and torch go step by step; jitted optax is faster.
 
 `schedule.values` beside optax's `cosine_decay_schedule` (jitted, over the whole array, compiled before it is timed),
 transformers' `get_cosine_schedule_with_warmup` (its function called step by step), and torch's `CosineAnnealingLR`.
