@@ -94,7 +94,8 @@ class Tabled(Optimizer):
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
         for group in lent:
-            if served(group):  # one tensor after the other, so that it does not matter which others there are
+            on_cpu = all(parameter.device.type == "cpu" for parameter in group["params"])
+            if served(group) and on_cpu:  # one tensor after the other: it must not matter which others there are
                 group |= {key: False for key in ("foreach", "fused") if key in group}
         self.param_groups = lent
         try:
