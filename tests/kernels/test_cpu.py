@@ -47,6 +47,15 @@ def test_words_mean_what_torchs_mean():
     torch.testing.assert_close((p, most), expected, rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_the_sign_of_nan_is_0(dtype):
+    """As torch's is: a gradient that is no number moves nothing by its sign."""
+    p, g = torch.ones(3, dtype=dtype), torch.tensor([2.0, float("nan"), -2.0], dtype=dtype)
+    most, expected = torch.zeros(3, dtype=dtype), torch.sign(g)
+    run(WORDS, [p, g, most], 0.0, dtype)
+    assert p.tolist() == expected.tolist() == [1.0, 0.0, -1.0]
+
+
 def test_bfloat16_is_rounded_as_torch_rounds():
     """To the nearest, halves to even, for every number there is; NaN stays NaN, and what overflows is infinite."""
     every = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)

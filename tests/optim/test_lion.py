@@ -66,3 +66,16 @@ def test_a_value_out_of_range_is_refused(options):
     """As everywhere in the package, by name."""
     with pytest.raises(HyperparameterValueError, match=next(iter(options))):
         optim.Lion(parameters(), **options)
+
+
+def test_a_gradient_that_is_no_number_leaves_its_weight_where_it_is():
+    """As in the package of its name: the sign of NaN is 0."""
+    found = []
+    for make in (optim.Lion, lion_pytorch.Lion):
+        weight = torch.nn.Parameter(torch.ones(2))
+        optimizer = make([weight], lr=0.25, betas=(0.9, 0.99))
+        for gradient in ([1.0, 1.0], [1.0, float("nan")]):
+            weight.grad = torch.tensor(gradient)
+            optimizer.step()
+        found.append(weight.tolist())
+    assert found == [[0.5, 0.75]] * 2

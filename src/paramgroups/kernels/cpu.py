@@ -46,7 +46,12 @@ def _maximum(a, b):
     return a if a > b or a != a else b  # noqa: PLR0124 - true for NaN, which torch.maximum hands on
 
 
-_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": np.sign}
+@jit
+def _sign(x):
+    return np.sign(x) if x == x else np.float32(0)  # noqa: PLR0124 - of NaN, as torch.sign, and not as numpy
+
+
+_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": _sign}
 
 
 # Numbers as they stand in memory, and as they are computed with.
