@@ -230,7 +230,7 @@ def test_the_next_compiled_optimizer_is_compiled_as_if_its_hooks_were_hidden():
 
 def test_where_torch_does_not_tell_what_compiles_the_hooks_leave_compiled_code_every_time(monkeypatch):
     """They are hidden as torch documents it, at the price of time."""
-    monkeypatch.setattr(clock, "_compiler", None)
+    monkeypatch.setattr(clock, "_compiler", clock._unknown)
     _, optimizer, scheduler = made()
     hooks = [*optimizer._optimizer_step_pre_hooks.values(), *optimizer._optimizer_step_post_hooks.values()]
     assert all(hook.__code__ is torch.compiler.disable(print).__code__ for hook in hooks)
