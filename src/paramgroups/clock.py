@@ -27,8 +27,11 @@ def _unknown() -> None:
     """Stands in for what this torch does not tell."""
 
 
-# What compiles the code that is running; None where nothing does.
-_compiler: Callable[[], object] = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", _unknown)
+_compiler: Callable[[], object]  # what compiles the code that is running; None where nothing does
+try:
+    from torch._C._dynamo.eval_frame import get_eval_frame_callback as _compiler
+except ImportError:
+    _compiler = _unknown
 
 
 @final
