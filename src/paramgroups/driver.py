@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from paramgroups.claims import Assignments, check_unpatched, lanes_for, separate
 from paramgroups.clock import Clock, ClockKind
+from paramgroups.copies import mark, unmark
 from paramgroups.errors import ClaimError, ClockError, EditError, UndrivenError
 from paramgroups.hyperparameters import own_copy, split, write
 from paramgroups.inheritance import Past, check_sizes, inherit, of_the_run, past_of
@@ -80,6 +81,7 @@ class Driver:
         others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not None]
         _ATTACHED[self.optimizer] = [*others, weakref.ref(self)]
         self._settle()
+        mark(self.optimizer)
 
     def _clock_at(self, step: int) -> Clock:
         kind, stall_limit = self._clock_is
@@ -99,6 +101,8 @@ class Driver:
             for lane in own:
                 write(group, lane.path, lane.last.base)
         _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
+        if not attached(self.optimizer):
+            unmark(self.optimizer)
 
     def check_attached(self) -> None:
         """Refuse to change what is no longer driven.
