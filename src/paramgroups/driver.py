@@ -143,10 +143,14 @@ class Driver:
             lanes = {lane.path: lane for lane in self.lanes[index]}
             for path in paths or lanes:
                 if path not in lanes:
-                    what = f"{path} of group {labels(self.optimizer)[index].name!r}"
-                    raise UndrivenError(what, [lane.name for lane in self.every_lane()])
+                    raise self._undriven(path, labels(self.optimizer)[index].name)
                 found.append(lanes[path])
         return found
+
+    def _undriven(self, path: str, group: str) -> UndrivenError:
+        place = f"pg.view(optimizer)[{group!r}].{split(path)[0]}"
+        way_out = f"What no schedule drives is written in the group itself: {place} = ..."
+        return UndrivenError(f"{path} of group {group!r}", [lane.name for lane in self.every_lane()], way_out)
 
     def enter(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
         """Journal entries that were checked, and let them take effect.

@@ -312,7 +312,8 @@ class Scheduler(LRScheduler):
         lanes = [lane for lane in self._driver.every_lane() if lane.last.schedule.driven_by_metric]
         if not lanes:
             driven = [lane.name for lane in self._driver.every_lane()]
-            raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven)
+            way_out = "A Plateau multiplies what it is to reduce: Scheduler(optimizer, lr=Cosine(1000) * Plateau())."
+            raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven, way_out)
         one = isinstance(metric, Tensor) and metric.numel() == 1
         if isinstance(metric, bool) or not (one or isinstance(metric, Real)):
             raise TypeError(f"observe({metric!r}) is given no number.\nGive a loss or a score: observe(0.25).")
