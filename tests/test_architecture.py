@@ -33,6 +33,7 @@ RANKS = {
     "plan": 2,
     "views": 2,
     "clock": 3,
+    "copies": 3,
     "journal": 3,
     "lanes": 3.5,  # a lane takes the journal's entries into account
     "claims": 3.7,  # a claim makes lanes

@@ -230,7 +230,7 @@ def test_the_next_compiled_optimizer_is_compiled_as_if_its_hooks_were_hidden():
 
 def test_where_torch_does_not_tell_what_compiles_the_hooks_leave_compiled_code_every_time(monkeypatch):
     """They are hidden as torch documents it, at the price of time."""
-    monkeypatch.setattr(clock, "_compiler", None)
+    monkeypatch.setattr(clock, "_compiler", clock._unknown)
     _, optimizer, scheduler = made()
     hooks = [*optimizer._optimizer_step_pre_hooks.values(), *optimizer._optimizer_step_post_hooks.values()]
     assert all(hook.__code__ is torch.compiler.disable(print).__code__ for hook in hooks)
@@ -369,11 +369,25 @@ def test_the_default_patience_for_a_dead_clock_is_a_thousand_calls():
         scheduler.step()
 
 
-@pytest.mark.parametrize("others", ["before", "after"])
-def test_sequential_lr_is_answered_in_either_order(others):
+@pytest.mark.parametrize("others", ["none", "before", "after"])
+def test_sequential_lr_is_answered_before_it_changes_anything(others):
     """Torch's chains set the time of their schedulers, which ours do not take."""
     _, optimizer, scheduler = made(adopt=True)
     torchs = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    chain = [torchs, scheduler] if others == "before" else [scheduler, torchs]
-    with pytest.raises(ClockError, match="chain schedules instead"):
-        torch.optim.lr_scheduler.SequentialLR(optimizer, chain, [5])
+    chain = {"none": [scheduler], "before": [torchs, scheduler], "after": [scheduler, torchs]}[others]
+    before = optimizer.param_groups[0] | {"params": None}
+    with pytest.raises(ClockError, match=r"SequentialLR tells its schedulers the time(.|\n)*Chain schedules instead"):
+        torch.optim.lr_scheduler.SequentialLR(optimizer, chain, [5] * (len(chain) - 1))
+    assert optimizer.param_groups[0] | {"params": None} == before
+    assert (torchs.last_epoch, scheduler.last_epoch) == (0, 0)
+
+
+def test_a_sequence_of_ours_alone_is_answered_by_us():
+    """No scheduler of torch was ever attached, so that its own `KeyError: 'initial_lr'` would come first."""
+    _, optimizer, scheduler = made()
+    with pytest.raises(ClockError, match="SequentialLR"):
+        torch.optim.lr_scheduler.SequentialLR(optimizer, [scheduler], [])
+    torch.optim.lr_scheduler.ChainedScheduler([scheduler], optimizer).step()
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+    assert "initial_lr" not in optimizer.param_groups[0]

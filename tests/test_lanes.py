@@ -144,10 +144,9 @@ def test_a_bank_reports_what_was_written_by_hand():
     bank = Bank(lanes, [0, 1], groups)
     bank.write(groups, 0)
     groups[1]["lr"] = 0.3
-    assert bank.edited(groups)
     assert bank.edits(groups) == [(lanes[1], 0.3, 1.0)]
     bank.write(groups, 0)
-    assert not bank.edited(groups)
+    assert bank.edits(groups) == []
 
 
 def test_a_tensor_is_filled_in_place_and_compared_in_its_own_dtype():

@@ -269,7 +269,7 @@ def test_merging_groups_that_differ_lists_what_has_to_be_given():
         "Group 'all' would hold parameters that differ.\n"
         "  lr: 0.1 in 'default'; 1 in 'head'\n"
         "  betas: (0.9, 0.999) in 'default'; (0.8, 0.9) in 'head'\n"
-        "Give what is to hold: merge(..., lr=...)."
+        "Give what is to hold: merge(..., lr=..., betas=...)."
     )
     pg.regroup.merge(optimizer, "*", lr=0.5, betas=(0.9, 0.99))
     assert [(g["name"], g["lr"], g["betas"]) for g in optimizer.param_groups] == [("default", 0.5, (0.9, 0.99))]

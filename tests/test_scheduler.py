@@ -141,7 +141,7 @@ def test_nothing_changes_where_a_call_is_wrong(call):
     """An unknown hyperparameter or value leaves journal and groups alone."""
     _, optimizer, scheduler = made()
     before = live(optimizer)
-    with pytest.raises(UndrivenError, match=r"does not drive eps of group 'default'"):
+    with pytest.raises(UndrivenError, match=r"drive eps of group 'default'(.|\n)*\['default'\]\.eps = "):
         getattr(scheduler, call)("*", lr=0.5, eps=0.1)
     with pytest.raises(HyperparameterValueError, match="at least 0"):
         getattr(scheduler, call)("*", lr=0.5, weight_decay=-1.0)
@@ -182,7 +182,7 @@ def test_a_plateau_multiplies_whatever_it_is_part_of():
 
 def test_a_metric_that_nobody_waits_for_is_an_error():
     """It would be lost."""
-    with pytest.raises(UndrivenError, match="no schedule has a Plateau"):
+    with pytest.raises(UndrivenError, match=r"no schedule has a Plateau.\nIt drives .*Plateau\(\)\)\.$"):
         made()[2].observe(1.0)
 
 

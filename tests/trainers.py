@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.tensor import DTensor
 from torch.optim import SGD, AdamW, Optimizer
 
 import paramgroups as pg
@@ -94,7 +95,7 @@ def hold(situation: Situation) -> None:
     for lap in situation.laps(rig):
         assert lap is None
         now = parameters_of(rig)
-        updates += not torch.equal(before, now)
+        updates += before.shape == now.shape and not torch.equal(before, now)  # sharding is no update
         before = now
         assert stands(rig, foretold) == {name: curve[updates] for name, curve in foretold.items()}
         assert rig.scheduler.last_epoch == updates
@@ -329,9 +330,11 @@ def resumed(rig: Rig, folder: Path, *, scheduler_first: bool, stepped: bool) -> 
 # --- wrappers of other libraries ------------------------------------------------------------------
 
 
-def accelerated(rig: Rig, *, accumulate: int = 1, precision: str = "no", late: bool = False) -> Iterator[None]:
+def accelerated(
+    rig: Rig, *, accumulate: int = 1, precision: str = "no", late: bool = False, shards: bool = False
+) -> Iterator[None]:
     """Accelerate prepares model, optimizer and scheduler; `late`: the scheduler is made of the prepared optimizer."""
-    accelerator = new_accelerator(gradient_accumulation_steps=accumulate, mixed_precision=precision)
+    accelerator = new_accelerator(shards, gradient_accumulation_steps=accumulate, mixed_precision=precision)
     if late:
         rig.scheduler.detach()
         rig.net, rig.optimizer = accelerator.prepare(rig.net, rig.optimizer)
@@ -340,6 +343,8 @@ def accelerated(rig: Rig, *, accumulate: int = 1, precision: str = "no", late: b
         prepared = accelerator.prepare_scheduler(rig.scheduler)
     else:
         rig.net, rig.optimizer, prepared = accelerator.prepare(rig.net, rig.optimizer, rig.scheduler)
+    assert shards == all(isinstance(p, DTensor) for p in rig.net.parameters())
+    yield
     told = Mock(wraps=prepared.scheduler.step)
     prepared.scheduler.step = told
     for _ in range(5 * accumulate):
@@ -355,10 +360,11 @@ def accelerated(rig: Rig, *, accumulate: int = 1, precision: str = "no", late: b
     assert prepared.get_last_lr() == rig.scheduler.get_last_lr()
 
 
-def accelerated_return(rig: Rig, folder: Path) -> Iterator[None]:
+def accelerated_return(rig: Rig, folder: Path, *, shards: bool = False) -> Iterator[None]:
     """After three updates accelerate saves the run; two more are undone when it is loaded."""
-    accelerator = new_accelerator()
+    accelerator = new_accelerator(shards)
     rig.net, rig.optimizer, _ = accelerator.prepare(rig.net, rig.optimizer, rig.scheduler)
+    yield
     for _ in range(3):
         rig.update()
         yield
@@ -370,14 +376,25 @@ def accelerated_return(rig: Rig, folder: Path) -> Iterator[None]:
     yield from plain(rig)
 
 
-def new_accelerator(**options: Any) -> Any:
-    """An Accelerator that knows nothing of the one before it: a process has one state of them."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, GradientState
+def new_accelerator(shards: bool = False, **options: Any) -> Any:
+    """An Accelerator that knows nothing of the one before it: a process has one state of them.
 
-    AcceleratorState._reset_state()
+    With `shards` it uses FSDP2, which accelerate offers beside a GPU or the like alone: it is told that there is one,
+    and all else is its own.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+    AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
-    return Accelerator(cpu=True, **options)
+    accelerator = Accelerator(cpu=True, **options)
+    if shards:
+        for state in (PartialState, AcceleratorState):
+            state._shared_state["distributed_type"] = DistributedType.FSDP
+        plugin = FullyShardedDataParallelPlugin(fsdp_version=2, cpu_ram_efficient_loading=False)
+        AcceleratorState._shared_state["fsdp_plugin"] = plugin
+    return accelerator
 
 
 def rewind(rig: Rig) -> None:

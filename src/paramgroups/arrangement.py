@@ -76,7 +76,7 @@ def arrange(
         targets: made from what `present` gave, in order; those that were left empty disappear.
         model: to be remembered; the one that is known where absent.
         params: of that model, with the names that it gives.
-        way_out: what to do where groups that come together differ.
+        way_out: what to do where groups that come together differ, in what is `{given}`.
 
     Raises:
         InvalidNameError, DuplicateNameError: of a group's name.
@@ -321,7 +321,9 @@ def _check_alike(optimizer: Optimizer, target: Target, way_out: str) -> None:
             differing[title] = each
     if differing:
         apart = any(title.startswith(_DRIVEN) for title in differing)
-        raise UnequalGroupsError(target.label.name, differing, _APART if apart else way_out)
+        wanted = dict.fromkeys(title.removeprefix(_BASE).partition("[")[0] for title in differing)
+        remedy = _APART if apart else way_out.format(given=", ".join(f"{name}=..." for name in wanted))
+        raise UnequalGroupsError(target.label.name, differing, remedy)
 
 
 def _facts(optimizer: Optimizer, index: int) -> dict[str, object]:

@@ -5,15 +5,18 @@ Knows names, globs and groups; knows no time. An optimizer may have several sche
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import CodeType
 from typing import Any, TypeAlias
 
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import SequentialLR
 
 from paramgroups import expressions
-from paramgroups.errors import ClaimError, HyperparameterValueError, UnknownHyperparameterError, nearest
+from paramgroups.errors import ClaimError, ClockError, HyperparameterValueError, UnknownHyperparameterError, nearest
 from paramgroups.hyperparameters import RESERVED, own_copy, split
 from paramgroups.lanes import Lane
 from paramgroups.params import labels
@@ -28,6 +31,7 @@ Assignments: TypeAlias = list[tuple[str | None, dict[str, Schedule | None]]]
 
 
 _NEAR = 1e-6  # a scheduler of torch, which multiplies at every step, is off by less than that
+_SEQUENCE = inspect.unwrap(SequentialLR.__init__).__code__
 
 
 def resolve(schedules: Schedules, keywords: Mapping[str, Schedule | None], horizon: Horizon | None) -> Assignments:
@@ -111,6 +115,21 @@ def check_unpatched(optimizer: object, *, adopt: bool) -> None:
     if patched is not None and not adopt and hasattr(patched, "_wrapped_by_lr_sched"):
         way_out = "Two would overwrite each other: use one. If torch's is no longer stepped, pass adopt=True."
         raise ClaimError("The optimizer", "a scheduler of torch", way_out)
+
+
+def check_not_in_sequence(asker: CodeType) -> None:
+    """No SequentialLR of torch may ask for the optimizer of a scheduler: it goes on to set its time.
+
+    It asks before it changes anything, and as a ChainedScheduler does, which is harmless: hence by who asks.
+
+    Raises:
+        ClockError: one does.
+    """
+    if asker is _SEQUENCE:
+        raise ClockError(
+            "Torch's SequentialLR tells its schedulers the time, which is counted here.",
+            "Chain schedules instead: Scheduler(optimizer, lr=Warmup(500).then(Cosine(9500))).",
+        )
 
 
 def separate(optimizer: Optimizer, lanes: Iterable[Iterable[Lane]]) -> None:

@@ -18,15 +18,20 @@ from torch.utils.hooks import RemovableHandle
 from paramgroups.errors import ClockError, ClockStalledError
 from paramgroups.hyperparameters import number
 
-_compiler: Callable[[], object] | None  # what compiles the code that is running; None where nothing does
-try:
-    from torch._C._dynamo.eval_frame import get_eval_frame_callback as _compiler
-except ImportError:  # this torch does not tell
-    _compiler = None
-
 ClockKind: TypeAlias = Literal["optimizer", "manual"]
 
 _Hook: TypeAlias = Callable[[Optimizer, Any, Any], None]
+
+
+def _unknown() -> None:
+    """Stands in for what this torch does not tell."""
+
+
+_compiler: Callable[[], object]  # what compiles the code that is running; None where nothing does
+try:
+    from torch._C._dynamo.eval_frame import get_eval_frame_callback as _compiler
+except ImportError:
+    _compiler = _unknown
 
 
 @final
@@ -67,9 +72,12 @@ class Clock:
         self._before = before
         self._after = after
         self.recognise(optimizer)
+        disable: Callable[[_Hook], _Hook] = torch.compiler.disable  # takes longer than a hook, so it is asked for first
+        self._uncompiled = disable(self._stepping), disable(self._stepped)
+        stepping, stepped = self._uncompiled if _compiler is _unknown else (self._stepping, self._stepped)
         self._handles: list[RemovableHandle] = [
-            optimizer.register_step_pre_hook(_uncompiled(self._stepping)),
-            optimizer.register_step_post_hook(_uncompiled(self._stepped)),
+            optimizer.register_step_pre_hook(stepping),
+            optimizer.register_step_post_hook(stepped),
             optimizer.register_load_state_dict_pre_hook(lambda *_: before()),
             optimizer.register_load_state_dict_post_hook(lambda *_: loaded()),
         ]
@@ -107,14 +115,22 @@ class Clock:
         """Take the state and the parameters that are there now for the optimizer's own."""
         self._state, self._parameter = optimizer.state, _first(optimizer)
 
-    def _stepping(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    # A hook leaves compiled code: traced, it would be compiled again for every number that it sees.
+
+    def _stepping(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if is_dynamo_compiling() or _compiler() is not None:
+            self._uncompiled[0](optimizer, args, kwargs)
+            return
         self._pending = False
         state = optimizer.state
         if (state is self._state or not self._swapped(optimizer)) and (state or not _only_makes_state(optimizer)):
             self._before()
             self._pending = self.kind == "optimizer"
 
-    def _stepped(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    def _stepped(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if is_dynamo_compiling() or _compiler() is not None:
+            self._uncompiled[1](optimizer, args, kwargs)
+            return
         if self._pending:
             self._pending = False  # a step that calls its parent's has two hooks after it, and is one update
             if "found_inf" not in optimizer.__dict__ or not _overflowed(optimizer):
@@ -125,22 +141,6 @@ class Clock:
     def _swapped(self, optimizer: Optimizer) -> bool:
         """Whether another state has other parameters, as `torch.optim.swap_in_optimizer_params_and_state` has it."""
         return _first(optimizer) is not self._parameter
-
-
-def _uncompiled(hook: _Hook) -> _Hook:
-    """A hook that runs as it is in a compiled step: traced, it would be compiled again for every number it sees."""
-    disable: Callable[[_Hook], _Hook] = torch.compiler.disable
-    outside, compiler = disable(hook), _compiler
-    if compiler is None:
-        return outside
-
-    def call(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if is_dynamo_compiling() or compiler() is not None:
-            outside(optimizer, args, kwargs)
-        else:  # the way out of compiled code takes longer than the hook
-            hook(optimizer, args, kwargs)
-
-    return call
 
 
 def _first(optimizer: Optimizer) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from paramgroups.claims import Assignments, check_unpatched, lanes_for, separate
 from paramgroups.clock import Clock, ClockKind
+from paramgroups.copies import mark, unmark
 from paramgroups.errors import ClaimError, ClockError, EditError, UndrivenError
 from paramgroups.hyperparameters import own_copy, split, write
 from paramgroups.inheritance import Past, check_sizes, inherit, of_the_run, past_of
@@ -80,6 +81,7 @@ class Driver:
         others = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not None]
         _ATTACHED[self.optimizer] = [*others, weakref.ref(self)]
         self._settle()
+        mark(self.optimizer)
 
     def _clock_at(self, step: int) -> Clock:
         kind, stall_limit = self._clock_is
@@ -99,6 +101,8 @@ class Driver:
             for lane in own:
                 write(group, lane.path, lane.last.base)
         _ATTACHED[self.optimizer] = [ref for ref in _ATTACHED.get(self.optimizer, []) if ref() is not self]
+        if not attached(self.optimizer):
+            unmark(self.optimizer)
 
     def check_attached(self) -> None:
         """Refuse to change what is no longer driven.
@@ -139,10 +143,14 @@ class Driver:
             lanes = {lane.path: lane for lane in self.lanes[index]}
             for path in paths or lanes:
                 if path not in lanes:
-                    what = f"{path} of group {labels(self.optimizer)[index].name!r}"
-                    raise UndrivenError(what, [lane.name for lane in self.every_lane()])
+                    raise self._undriven(path, labels(self.optimizer)[index].name)
                 found.append(lanes[path])
         return found
+
+    def _undriven(self, path: str, group: str) -> UndrivenError:
+        place = f"pg.view(optimizer)[{group!r}].{split(path)[0]}"
+        way_out = f"What no schedule drives is written in the group itself: {place} = ..."
+        return UndrivenError(f"{path} of group {group!r}", [lane.name for lane in self.every_lane()], way_out)
 
     def enter(self, entries: Iterable[tuple[Lane, Entry]]) -> None:
         """Journal entries that were checked, and let them take effect.
@@ -252,21 +260,32 @@ class Driver:
         """Before an update: nobody else drives, and nothing was missed; a part of the groups is an engine's affair."""
         if "step" in self.optimizer.__dict__:  # somebody put another in its place
             self.check_alone()
-        if self.clock.kind == "optimizer" or not self._is_part():
+        if not self._untouched() and (self.clock.kind == "optimizer" or not self._is_part()):
             self._look(self.clock.step)
 
-    def follow(self) -> Groups:
-        """Regroup where groups came, went or were replaced since the last look, and say which there are."""
+    def _untouched(self) -> bool:
+        """Whether the groups are those that were last written, and hold what was written."""
         groups = self.optimizer.param_groups
         try:
-            if groups == self._groups:  # a look at each dict's identity, where none did
-                return groups
-        except RuntimeError:  # two dicts were compared down to their tensors, so they are not the same
+            if groups != self._groups:  # a look at each dict's identity, where none moved
+                return False
+            for bank in self._banks:
+                if [*map(bank.take, groups if bank.whole else bank.own(groups))] != bank.written:
+                    return False
+        except (RuntimeError, ValueError):  # a tensor or an array of several numbers is no answer to a comparison
+            return False
+        return True
+
+    def follow(self) -> None:
+        """Regroup where groups came, went or were replaced since the last look."""
+        try:
+            if self.optimizer.param_groups == self._groups:
+                return
+        except (RuntimeError, ValueError):  # two dicts were compared down to their tensors, so they are not the same
             pass
         self._check_whole()
         self._take_in(self._groups, self.clock.step)  # what was written before they moved
         self._regroup()
-        return self.optimizer.param_groups
 
     def _is_part(self) -> bool:
         """Whether another list stands in for the real one, and shows only a part of it."""
@@ -286,24 +305,21 @@ class Driver:
     def _after(self) -> None:
         """After an update: what was written during it belongs to it; then write the next one's values."""
         step = self.clock.step
-        groups = self._look(step - 1)
+        if not self._untouched():
+            self._look(step - 1)
+        groups = self.optimizer.param_groups
         for bank in self._banks:
             bank.write(groups, step)
         self._groups[:] = groups  # dicts that were replaced by equal ones are these from now on
 
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
-        if not self.clock.stopped:
+        if not self.clock.stopped and not self._untouched():
             self._look(self.clock.step)
 
-    def _look(self, step: int) -> Groups:
-        """Follow the groups, enter what was written into them by hand, and say which there are."""
-        groups = self.follow()
-        for bank in self._banks:
-            if bank.edited(groups):
-                self._take_in(groups, step)
-                break
-        return groups
+    def _look(self, step: int) -> None:
+        self.follow()
+        self._take_in(self.optimizer.param_groups, step)
 
     def _take_in(self, groups: Groups, step: int) -> None:
         """Enter what was written by hand; all of it, or nothing where one value is wrong."""

@@ -261,6 +261,9 @@ def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretc
 class Bank:
     """Lanes on one hyperparameter that share a schedule: read, compared and written together.
 
+    Whether anything but what was `written` stands in the groups is asked before and after every update, so the driver
+    asks without a call: `[*map(bank.take, bank.own(groups))] != bank.written`.
+
     Args:
         lanes: at least one, all of one hyperparameter, schedule and origin.
         indices: for each lane where its group stands in `param_groups`.
@@ -269,29 +272,22 @@ class Bank:
 
     def __init__(self, lanes: Sequence[Lane], indices: Sequence[int], groups: Groups) -> None:
         self.lanes = list(lanes)
-        self._indices = None if list(indices) == list(range(len(groups))) else list(indices)
+        self.whole = list(indices) == list(range(len(groups)))
+        self._indices = indices
         self._schedule, self._origin = lanes[0].last.schedule, lanes[0].last.origin
         self._path = lanes[0].path
         name, index = split(self._path)
-        plain = index is None and all(type(group[name]) in {float, int} for group in self._own(groups))
-        self._take: Callable[[Mapping[str, Any]], Any] = itemgetter(name) if plain else partial(read, path=self._path)
+        plain = index is None and all(type(group[name]) in {float, int} for group in self.own(groups))
+        self.take: Callable[[Mapping[str, Any]], Any] = itemgetter(name) if plain else partial(read, path=self._path)
         self._put: Callable[[MutableMapping[str, Any], str, float], None] = setitem if plain else write
         self._bases = np.array([lane.last.base for lane in lanes])
         self._changed = [(index, lane) for index, lane in enumerate(lanes) if lane.entries]
         self._since, self._ahead, self._suspect = 0, np.empty((0, len(lanes))), False
-        self._written = self._read(groups)
-
-    def edited(self, groups: Groups) -> bool:
-        """Whether anything is not what was last written."""
-        own = groups if self._indices is None else self._own(groups)
-        try:
-            return [*map(self._take, own)] != self._written  # at a glance, where these are the same objects
-        except (RuntimeError, ValueError):  # a tensor or an array of several numbers is no answer to a comparison
-            return True
+        self.written = self._read(groups)
 
     def edits(self, groups: Groups) -> list[tuple[Lane, object, float]]:
         """The lanes whose value is not what was last written: lane, what stands there, what was written."""
-        compared = zip(self.lanes, self._read(groups), self._written, strict=True)
+        compared = zip(self.lanes, self._read(groups), self.written, strict=True)
         return [(lane, now, was) for lane, now, was in compared if number(now) != was]
 
     def write(self, groups: Groups, step: int) -> None:
@@ -304,9 +300,9 @@ class Bank:
         if self._suspect:
             for lane, value in zip(self.lanes, values, strict=True):
                 lane.check_value(step, value)
-        own = groups if self._indices is None else self._own(groups)
-        any(map(self._put, own, repeat(self._path), values))  # runs through all: neither way to put returns anything
-        self._written = values if self._put is setitem else self._read(groups)
+        own = groups if self.whole else self.own(groups)
+        any(map(self._put, own, repeat(self._path), values))  # goes through all: neither way to put returns anything
+        self.written = values if self._put is setitem else self._read(groups)
 
     def _look_ahead(self, step: int) -> None:
         """Compute the values of every lane from `step` on, a row an update, as bases and entries now have them."""
@@ -326,8 +322,9 @@ class Bank:
         self._suspect = float(values.min()) not in allowed or float(values.max()) not in allowed
         self._since, self._ahead = step, values
 
-    def _own(self, groups: Groups) -> Groups:
-        return [groups[index] for index in self._indices or range(len(groups))]
+    def own(self, groups: Groups) -> Groups:
+        """The groups of the lanes; where these are the `whole`, take them as they are."""
+        return [groups[index] for index in self._indices]
 
-    def _read(self, groups: Groups) -> list[float]:
-        return [*map(self._take, self._own(groups))]
+    def _read(self, groups: Groups) -> list[Any]:
+        return [*map(self.take, self.own(groups))]

@@ -75,7 +75,7 @@ def split(
     new = Target(Label(name, _unique([*rules, name])), own, sources, written=hyperparameters)
     _leave(targets, chosen)
     targets.insert(sources[0] + 1, new)
-    way_out = f"Give what is to hold, split(..., name={name!r}, lr=...), or split each group by itself."
+    way_out = f"Give what is to hold, split(..., name={name!r}, {{given}}), or split each group by itself."
     arrange(optimizer, targets, model=model, params=params, way_out=way_out)
 
 
@@ -114,7 +114,7 @@ def merge(optimizer: Optimizer, *groups: str | int, name: str | None = None, **h
     label = Label(former[0].label.name if name is None else name, rules)
     targets[sources[0]] = Target(label, params, sources, written=hyperparameters)
     kept = [each for index, each in enumerate(targets) if index not in sources[1:]]
-    arrange(optimizer, kept, way_out="Give what is to hold: merge(..., lr=...).")
+    arrange(optimizer, kept, way_out="Give what is to hold: merge(..., {given}).")
 
 
 @paused()
@@ -284,7 +284,7 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
         own = [param.parameter for param in group.params]
         sources = list(dict.fromkeys(homes[parameter] for parameter in own if parameter in homes))
         planned.append(Target(Label(group.name, group.rules), own, sources, planned=group.hyperparameters))
-    way_out = "Let the plan say it: Plan(..., lr=...), or a rule for these parameters."
+    way_out = "Let the plan say it: Plan(..., {given}), or a rule for these parameters."
     arrange(optimizer, planned, model=model, params=grouping.params, way_out=way_out)
     for each in grouping.frozen:
         each.param.parameter.requires_grad_(False)

@@ -6,6 +6,7 @@ Knows which schedule drives what, and when; how a value comes about is the lanes
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from paramgroups.claims import Schedules, resolve, written
+from paramgroups.claims import Schedules, check_not_in_sequence, resolve, written
 from paramgroups.clock import ClockKind
 from paramgroups.driver import Driver, EditWarning, OnEdit
 from paramgroups.errors import ClockError, HyperparameterValueError, UndrivenError
@@ -113,8 +114,9 @@ class Scheduler(LRScheduler):
         """The optimizer that is driven.
 
         Raises:
-            ClockError: this is a copy, and was made without its optimizer.
+            ClockError: this is a copy, and was made without its optimizer; or torch's SequentialLR asks.
         """
+        check_not_in_sequence(sys._getframe(1).f_code)
         return self._driver.optimizer
 
     @property
@@ -168,8 +170,8 @@ class Scheduler(LRScheduler):
     def last_epoch(self, epoch: int) -> None:
         raise ClockError(
             f"scheduler.last_epoch = {epoch} tells the time, which is counted.",
-            "Torch's SequentialLR sets it in the schedulers it is given: chain schedules instead, "
-            "Scheduler(optimizer, lr=Warmup(500).then(Cosine(9500))). To continue from another step, load a state.",
+            "To continue from another step, load a state. Schedules are chained, not schedulers: "
+            "Warmup(500).then(Cosine(9500)).",
         )
 
     @property
@@ -312,7 +314,8 @@ class Scheduler(LRScheduler):
         lanes = [lane for lane in self._driver.every_lane() if lane.last.schedule.driven_by_metric]
         if not lanes:
             driven = [lane.name for lane in self._driver.every_lane()]
-            raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven)
+            way_out = "A Plateau multiplies what it is to reduce: Scheduler(optimizer, lr=Cosine(1000) * Plateau())."
+            raise UndrivenError("anything by a metric, as no schedule has a Plateau", driven, way_out)
         one = isinstance(metric, Tensor) and metric.numel() == 1
         if isinstance(metric, bool) or not (one or isinstance(metric, Real)):
             raise TypeError(f"observe({metric!r}) is given no number.\nGive a loss or a score: observe(0.25).")

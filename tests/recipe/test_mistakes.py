@@ -15,7 +15,7 @@ def test_what_is_wrong_is_told_in_the_order_of_the_file():
     assert (caught.value.source, caught.value.problems) == ("my.yaml", [("b", "two"), ("a", "one")])
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), TypeError("x"), UndrivenError("lr", ["eps"])], ids=repr)
+@pytest.mark.parametrize("error", [ValueError("x"), TypeError("x"), UndrivenError("lr", ["eps"], "Do it.")], ids=repr)
 def test_a_user_s_mistake_is_noted_and_the_rest_goes_on(error):
     """With its path."""
     mistakes = Mistakes("my.yaml", {})

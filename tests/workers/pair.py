@@ -32,6 +32,7 @@ from trainers import (
     Rig,
     Situation,
     accelerated,
+    accelerated_return,
     accumulating,
     closures,
     hold,
@@ -134,6 +135,12 @@ def situations(folder: Path) -> dict[str, Situation]:
         "accelerate, accumulation 4": Situation(partial(accelerated, accumulate=4)),
         "accelerate, bf16": Situation(partial(accelerated, precision="bf16")),
         "accelerate, scheduler made after prepare": Situation(partial(accelerated, late=True)),
+        "accelerate, FSDP2": Situation(partial(accelerated, shards=True)),
+        "accelerate, FSDP2, accumulation 4": Situation(partial(accelerated, shards=True, accumulate=4)),
+        "accelerate, FSDP2, scheduler made after prepare": Situation(partial(accelerated, shards=True, late=True)),
+        "accelerate, FSDP2, save_state/load_state": Situation(
+            partial(accelerated_return, folder=folder / "accelerate", shards=True), 8
+        ),
     }
 
 

@@ -125,17 +125,14 @@ class ClaimError(SchedulerError):
 
 @dataclass(eq=False, repr=False)
 class UndrivenError(SchedulerError):
-    """Nothing drives what was to be changed. Fields: `what`, `driven` (what is)."""
+    """Nothing drives what was to be changed. Fields: `what`, `driven` (what is), `way_out`."""
 
     what: str
     driven: list[str]
+    way_out: str
 
     def __str__(self) -> str:
-        return (
-            f"This scheduler does not drive {self.what}.\n"
-            f"It drives {listing(self.driven)}. What no schedule drives is written in the group itself: "
-            "pg.view(optimizer)['head'].lr = 1e-3."
-        )
+        return f"This scheduler does not drive {self.what}.\nIt drives {listing(self.driven)}. {self.way_out}"
 
 
 @dataclass(eq=False, repr=False)
