@@ -46,7 +46,7 @@ def _maximum(a, b):
     return a if a > b or a != a else b  # noqa: PLR0124 - true for NaN, which torch.maximum hands on
 
 
-_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": np.sign}
+_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": np.sign, "power": math.pow}
 
 
 # Numbers as they stand in memory, and as they are computed with.
