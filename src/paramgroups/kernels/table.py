@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
 import numpy as np
 import torch
@@ -63,14 +63,12 @@ class Table:
             kind,
             np.zeros(1, dtype=np.int64),
         )
-        self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
-        self._groups = _integers(row.group for row in rows)
-        self._lengths = _integers(row.parameter.numel() for row in rows)
-        self._bytes = self._lengths * first.dtype.itemsize
+        lengths = _integers(row.parameter.numel() for row in rows)
+        groups, counted = _integers(row.group for row in rows), torch.float32 if step is None else step.dtype
+        self._executor = cpu.Executor(algorithm, first.dtype, counted, groups, lengths)
+        self._bytes = lengths * first.dtype.itemsize
         self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
         self._alive: list[Tensor | None] = []
-        self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        self._scalars = np.empty((len(rows), algorithm.numbers))
 
     def look(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[int, int]:
         """Find where everything is now, and what each row is.
@@ -115,15 +113,7 @@ class Table:
             values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
             scale: what the gradients are divided by first, in place, where it is not 1.
         """
-        begin: Any = self._kernel.begin
-        elements = begin(
-            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
-        )
-        table = self._offsets, self._addresses, self._scalars, scale
-        if elements < 2 * cpu.SHARE or self._apart(gradients=scale != 1.0):
-            cpu.execute(self._kernel.run, elements, *table)
-        else:
-            self._kernel.run(0, elements, *table)  # in one thread, row after row
+        self._executor.run(self._status, self._addresses, values, scale, self._apart)
         self._alive.clear()
 
     def _apart(self, *, gradients: bool) -> bool:
