@@ -48,7 +48,7 @@ class Table:
         kind = (
             walk.DTYPES[first.dtype],
             -1 if step is None else walk.DTYPES[step.dtype],
-            walk.DEVICES[first.device.type],
+            (walk.DEVICES[first.device.type], first.get_device()),
         )
         columns = len(algorithm.kept)
         self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
