@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm, bound
 from paramgroups.kernels.jit import jit
@@ -220,7 +221,8 @@ class Executor:
         status: NDArray[np.int8],
         addresses: NDArray[np.int64],
         values: NDArray[np.float64],
-        scale: float,
+        scale: Tensor | None,
+        overflow: Tensor | None,
         apart: Callable[..., bool],
     ) -> None:
         """Update every ready row; in one thread, row after row, where they are not apart.
@@ -230,12 +232,16 @@ class Executor:
             addresses: where its tensors are.
             values: as those of `Table.run`.
             scale: as that of `Table.run`.
+            overflow: as that of `Table.run`.
             apart: `apart(gradients=True)` tells whether no two rows write to the same memory, their gradients included.
         """
+        if overflow is not None and overflow:
+            return
         begin, run = self._kernel
+        divisor = 1.0 if scale is None else float(scale)
         elements = begin(status, *self._rows, values, addresses, self._offsets, self._scalars)
-        table = self._offsets, addresses, self._scalars, scale
-        if elements < 2 * SHARE or apart(gradients=scale != 1.0):
+        table = self._offsets, addresses, self._scalars, divisor
+        if elements < 2 * SHARE or apart(gradients=divisor != 1.0):
             execute(run, elements, *table)
         else:
             run(0, elements, *table)

@@ -106,14 +106,15 @@ class Table:
         """Whether a parameter, or state of one, is no longer what it was."""
         return walk.CHANGED in self._status
 
-    def run(self, values: NDArray[np.float64], scale: float) -> None:
+    def run(self, values: NDArray[np.float64], scale: Tensor | None = None, overflow: Tensor | None = None) -> None:
         """Update every ready row.
 
         Args:
             values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
-            scale: what the gradients are divided by first, in place, where it is not 1.
+            scale: what the gradients are divided by first, in place.
+            overflow: where there is one that is not 0, nothing is done.
         """
-        self._executor.run(self._status, self._addresses, values, scale, self._apart)
+        self._executor.run(self._status, self._addresses, values, scale, overflow, self._apart)
         self._alive.clear()
 
     def _apart(self, *, gradients: bool) -> bool:

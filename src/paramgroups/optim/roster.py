@@ -182,10 +182,10 @@ class Roster:
                     left.append(place)
         return [local(parameter) for parameter in parameters], found
 
-    def run(self, divisor: float) -> None:
-        """Update what the last look found ready, its gradients divided first where `divisor` is not 1."""
+    def run(self, scale: Tensor | None, overflow: Tensor | None) -> None:
+        """Update what the last look found ready, its gradients divided first; after an overflow, do nothing."""
         for table, *_ in self._tables:
-            table.run(self._values.table, divisor)
+            table.run(self._values.table, scale, overflow)
 
 
 def _all_of(states: Mapping[Tensor, dict[str, Any]]) -> list[Any]:

@@ -73,23 +73,21 @@ class Tabled(Optimizer):
     def _update(self) -> None:
         """One update of every parameter that has a gradient."""
         with _set_aside(self, _SCALING) as (scale, overflow):
-            if overflow is not None and bool(overflow):
-                return
-            divisor = 1.0 if scale is None else float(scale)
             parameters = list(chain.from_iterable([group["params"] for group in self.param_groups]))
             roster, self._roster = self._roster, None  # which an error leaves behind, with all that it holds
             if roster is None or not roster.holds(self, parameters):
                 roster = Roster(self, parameters)
             left = roster.look(parameters, list(map(_GRADIENT, parameters)))
-            if left:
-                self._update_otherwise([parameters[position] for position in left], divisor)
-            roster.run(divisor)
+            if left and not overflow:  # None, or a tensor: on a GPU, only what is left waits for it
+                self._update_otherwise([parameters[position] for position in left], scale)
+            roster.run(scale, overflow)
             torch.autograd.graph.increment_version(roster.updated)  # so that autograd sees what it was not told
             if not roster.stale:
                 self._roster = roster
 
-    def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
+    def _update_otherwise(self, parameters: Sequence[Tensor], scale: Tensor | None) -> None:
         """Update some parameters without tables, as if they were all there are."""
+        divisor = 1.0 if scale is None else float(scale)
         chosen = set(map(id, parameters))
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
