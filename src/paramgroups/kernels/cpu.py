@@ -203,6 +203,8 @@ class Executor:
         lengths: int64 `[rows]`, how many elements each has.
     """
 
+    memory: Final = None
+
     def __init__(
         self,
         algorithm: Algorithm,

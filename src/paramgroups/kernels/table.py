@@ -5,10 +5,11 @@ Knows tensors and numbers. Every address is asked for anew in every step, of the
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -26,6 +27,34 @@ class Row(NamedTuple):
     state: tuple[Tensor, ...]
     step: Tensor | None
     group: int
+
+
+class Executor(Protocol):
+    """Who updates a table's rows."""
+
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory it is given the groups' numbers; None where they are numpy's."""
+
+    def run(
+        self,
+        status: NDArray[np.int8],
+        addresses: NDArray[np.int64],
+        values: Any,
+        scale: Tensor | None,
+        overflow: Tensor | None,
+        apart: Callable[..., bool],
+    ) -> None:
+        """Update every ready row."""
+
+
+def executor_for(device: torch.device) -> Callable[..., Executor]:
+    """Who updates the rows of tensors on a device."""
+    if device.type == "cpu":
+        return cpu.Executor
+    from paramgroups.kernels.device import Executor as OnDevice
+
+    return functools.partial(OnDevice, device)
 
 
 _POINTER: Final = attrgetter("_cdata")  # where torch keeps what it knows of a tensor
@@ -65,7 +94,7 @@ class Table:
         )
         lengths = _integers(row.parameter.numel() for row in rows)
         groups, counted = _integers(row.group for row in rows), torch.float32 if step is None else step.dtype
-        self._executor = cpu.Executor(algorithm, first.dtype, counted, groups, lengths)
+        self._executor = executor_for(first.device)(algorithm, first.dtype, counted, groups, lengths)
         self._bytes = lengths * first.dtype.itemsize
         self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
         self._alive: list[Tensor | None] = []
@@ -106,11 +135,16 @@ class Table:
         """Whether a parameter, or state of one, is no longer what it was."""
         return walk.CHANGED in self._status
 
-    def run(self, values: NDArray[np.float64], scale: Tensor | None = None, overflow: Tensor | None = None) -> None:
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory `run` is given `values`; None where they are numpy's."""
+        return self._executor.memory
+
+    def run(self, values: Any, scale: Tensor | None = None, overflow: Tensor | None = None) -> None:
         """Update every ready row.
 
         Args:
-            values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
+            values: float64 `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
             scale: what the gradients are divided by first, in place.
             overflow: where there is one that is not 0, nothing is done.
         """
