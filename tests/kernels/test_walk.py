@@ -7,7 +7,7 @@ import torch
 from paramgroups.kernels import walk
 
 
-def look(parameter, gradient, state=(), step=None, *, known=None):
+def look(parameter, gradient, state=(), step=None, *, known=None, index=-1):
     """The status of one row whose tensors were as `known` (a parameter) when it was made, and the addresses found."""
     known = parameter if known is None else known
     addresses, status = np.zeros((1, 2 + len(state) + (step is not None)), dtype=np.int64), np.zeros(1, dtype=np.int8)
@@ -19,7 +19,7 @@ def look(parameter, gradient, state=(), step=None, *, known=None):
         np.array([0, known.ndim]),
         np.array(known.shape, dtype=np.int64),
         np.array(known.stride(), dtype=np.int64),
-        (walk.DTYPES[known.dtype], walk.DTYPES[torch.float32], walk.DEVICES["cpu"]),
+        (walk.DTYPES[known.dtype], walk.DTYPES[torch.float32], (walk.DEVICES["cpu"], index)),
         np.zeros(1, dtype=np.int64),
         addresses,
         status,
@@ -54,6 +54,12 @@ def test_a_view_is_where_it_begins():
     """The address is that of the first element, not of the storage."""
     whole = torch.zeros(4, 6)
     assert look(whole[2], torch.zeros(6))[1][0] == whole.data_ptr() + 2 * 6 * 4
+
+
+def test_another_device_of_the_kind_is_told():
+    """The processor has no number; a row of the first of several devices is not one of it."""
+    assert look(torch.zeros(2), torch.zeros(2))[0] == walk.READY
+    assert look(torch.zeros(2), torch.zeros(2), index=0)[0] == walk.CHANGED
 
 
 def test_without_a_gradient_a_row_is_idle():
@@ -117,7 +123,7 @@ def test_numbers_that_stay_where_they_are_and_become_others_are_told(become):
     p, g, s = torch.zeros(3, 4), torch.zeros(3, 4), torch.zeros(3, 4)
     addresses, status = np.array([[p.data_ptr(), 0, s.data_ptr()]]), np.zeros(1, dtype=np.int8)
     fixed = [np.array([[s._cdata]]), np.array([], dtype=np.int64), np.array([0, 2]), np.array([3, 4]), np.array([4, 1])]
-    rest = [(walk.DTYPES[torch.float32], -1, 0), np.zeros(1, dtype=np.int64), addresses, status]
+    rest = [(walk.DTYPES[torch.float32], -1, (0, -1)), np.zeros(1, dtype=np.int64), addresses, status]
     pointers = [np.array([p._cdata]), np.array([g._cdata])]
     assert walk.look(*pointers, *fixed, *rest) == (1, 0)
     s.data = become(s.data)

@@ -5,10 +5,11 @@ Knows tensors and numbers. Every address is asked for anew in every step, of the
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -26,6 +27,34 @@ class Row(NamedTuple):
     state: tuple[Tensor, ...]
     step: Tensor | None
     group: int
+
+
+class Executor(Protocol):
+    """Who updates a table's rows."""
+
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory it is given the groups' numbers; None where they are numpy's."""
+
+    def run(
+        self,
+        status: NDArray[np.int8],
+        addresses: NDArray[np.int64],
+        values: Any,
+        scale: Tensor | None,
+        overflow: Tensor | None,
+        apart: Callable[..., bool],
+    ) -> None:
+        """Update every ready row."""
+
+
+def executor_for(device: torch.device) -> Callable[..., Executor]:
+    """Who updates the rows of tensors on a device."""
+    if device.type == "cpu":
+        return cpu.Executor
+    from paramgroups.kernels.device import Executor as OnDevice
+
+    return functools.partial(OnDevice, device)
 
 
 _POINTER: Final = attrgetter("_cdata")  # where torch keeps what it knows of a tensor
@@ -48,7 +77,7 @@ class Table:
         kind = (
             walk.DTYPES[first.dtype],
             -1 if step is None else walk.DTYPES[step.dtype],
-            walk.DEVICES[first.device.type],
+            (walk.DEVICES[first.device.type], first.get_device()),
         )
         columns = len(algorithm.kept)
         self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
@@ -63,14 +92,12 @@ class Table:
             kind,
             np.zeros(1, dtype=np.int64),
         )
-        self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
-        self._groups = _integers(row.group for row in rows)
-        self._lengths = _integers(row.parameter.numel() for row in rows)
-        self._bytes = self._lengths * first.dtype.itemsize
+        lengths = _integers(row.parameter.numel() for row in rows)
+        groups, counted = _integers(row.group for row in rows), torch.float32 if step is None else step.dtype
+        self._executor = executor_for(first.device)(algorithm, first.dtype, counted, groups, lengths)
+        self._bytes = lengths * first.dtype.itemsize
         self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
         self._alive: list[Tensor | None] = []
-        self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        self._scalars = np.empty((len(rows), algorithm.numbers))
 
     def look(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[int, int]:
         """Find where everything is now, and what each row is.
@@ -108,22 +135,20 @@ class Table:
         """Whether a parameter, or state of one, is no longer what it was."""
         return walk.CHANGED in self._status
 
-    def run(self, values: NDArray[np.float64], scale: float) -> None:
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory `run` is given `values`; None where they are numpy's."""
+        return self._executor.memory
+
+    def run(self, values: Any, scale: Tensor | None = None, overflow: Tensor | None = None) -> None:
         """Update every ready row.
 
         Args:
-            values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
-            scale: what the gradients are divided by first, in place, where it is not 1.
+            values: float64 `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
+            scale: what the gradients are divided by first, in place.
+            overflow: where there is one that is not 0, nothing is done.
         """
-        begin: Any = self._kernel.begin
-        elements = begin(
-            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
-        )
-        table = self._offsets, self._addresses, self._scalars, scale
-        if elements < 2 * cpu.SHARE or self._apart(gradients=scale != 1.0):
-            cpu.execute(self._kernel.run, elements, *table)
-        else:
-            self._kernel.run(0, elements, *table)  # in one thread, row after row
+        self._executor.run(self._status, self._addresses, values, scale, overflow, self._apart)
         self._alive.clear()
 
     def _apart(self, *, gradients: bool) -> bool:

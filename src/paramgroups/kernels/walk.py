@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import llvmlite.binding
 import numba
+import numpy as np
 import torch
 from numba import types
 from numba.extending import intrinsic
@@ -21,7 +22,7 @@ from paramgroups.kernels.jit import jit
 
 _LIBRARY: Final = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
 _PREFIX: Final = "aoti_torch_get_"
-_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "device_type")
+_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "device_type", "device_index")
 
 
 def _load() -> bool:
@@ -55,7 +56,7 @@ DTYPES: Final = {torch.float32: 6, torch.float64: 7, torch.bfloat16: 15, torch.f
 DEVICES: Final = {"cpu": 0, "cuda": 1}
 
 _SIGNATURE: Final = types.int32(types.intp, types.intp)  # (tensor, where to put the answer) -> 0, or an error
-_data_ptr, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
+_data_ptr, _dim, _sizes, _strides, _dtype, _layout, _device_type, _device_index = (
     types.ExternalFunction(_PREFIX + word, _SIGNATURE) for word in _WORDS
 )
 
@@ -106,9 +107,11 @@ def _laid_out(tensor, dtype, ndim, shape, strides, where):
 def _alike(tensor, dtype, device, ndim, shape, strides, where):
     """Whether a tensor is dense, on such a device, and laid out so."""
     answer = _numbers(where, 1)
-    answer[0] = 0  # both answers fill half of it
-    if (_layout(tensor, where) != 0 or answer[0] != 0) or (_device_type(tensor, where) != 0 or answer[0] != device):
+    answer[0] = 0  # all three answers fill half of it
+    if (_layout(tensor, where) != 0 or answer[0] != 0) or (_device_type(tensor, where) != 0 or answer[0] != device[0]):
         return False  # layout 0 is strided
+    if _device_index(tensor, where) != 0 or np.int32(answer[0]) != device[1]:
+        return False
     return _laid_out(tensor, dtype, ndim, shape, strides, where)
 
 
@@ -135,7 +138,8 @@ def look(parameters, gradients, state, steps, starts, shapes, strides, kind, ans
         starts: int64 `[rows + 1]`, where each row's numbers begin in the next two.
         shapes: int64, all shapes, one after the other.
         strides: int64, all strides, one after the other.
-        kind: the dtype of parameter, gradient and state, that of the counts, and the device of all, by torch's numbers.
+        kind: the dtype of parameter, gradient and state, that of the counts, and the device of all (its kind and its
+            index, -1 for the processor), by torch's numbers.
         answers: int64 `[1]`, where torch puts an answer.
         addresses: int64 `[rows, 2 + tensors + 1]`, those of the last look, replaced: parameter, gradient, state, count.
         status: int8 `[rows]`, filled with `IDLE`, `READY`, `UNLIKE` or `CHANGED`.

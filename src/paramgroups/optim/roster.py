@@ -12,12 +12,15 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, final
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from paramgroups.errors import CaptureError
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served, spread_alike
+from paramgroups.optim.ordinary import PLAIN, Group, bring_count, local, row_of, served, spread_alike
 
 if TYPE_CHECKING:
+    from paramgroups.kernels.device import Mirror
     from paramgroups.kernels.table import Row, Table
 
 _GRADIENTS: Final = {Tensor, NoneType}
@@ -60,18 +63,25 @@ class Roster:
 
     def __init__(self, optimizer: Stepping, parameters: Sequence[Tensor]) -> None:
         groups = optimizer.param_groups
+        self._on_gpu = any(parameter.is_cuda for parameter in parameters)
+        if self._capturing():
+            raise CaptureError(
+                "A CUDA graph is being captured, and the optimizer has not yet made what a captured step reads",
+                "Take two steps before the capture, with the gradients and the groups that the captured one will have.",
+            )
         self.stale = False
+        self.captured = False  # whether a CUDA graph has one of its runs
         self.updated: list[Tensor] = []
         self._parameters = parameters
         self._sizes = [len(group["params"]) for group in groups]
         self._algorithms = [optimizer.algorithm(group) if served(group) else None for group in groups]
-        self._owners, self._kept = list(optimizer.state), _all_of(optimizer.state)
         keys = {key for key in (*optimizer.numbers, *optimizer.defaults) if all(key in group for group in groups)}
         self._columns = {key: [group[key] for group in groups] for key in keys}
         assumed = {key: [value] * len(groups) for key, value in optimizer.assumed.items()}
         self._values = _Values(optimizer.numbers, assumed | self._columns)
         self._others: list[int] = []
         self._tables = self._make_tables(optimizer)
+        self._owners, self._kept = list(optimizer.state), _all_of(optimizer.state)
         self._singles = [
             place for served in self._tables for place in served.positions if parameters[place].numel() == 1
         ]
@@ -80,15 +90,18 @@ class Roster:
 
     def _make_tables(self, optimizer: Stepping) -> list[_Served]:
         """Give every parameter a row, or a place among the others."""
-        found: dict[tuple[Algorithm, object, object], tuple[list[int], list[Row]]] = {}
+        found: dict[tuple[Algorithm, object, object, object], tuple[list[int], list[Row]]] = {}
         owners = chain.from_iterable([index] * size for index, size in enumerate(self._sizes))
         for position, (parameter, group) in enumerate(zip(self._parameters, owners, strict=True)):
             algorithm, state = self._algorithms[group], optimizer.state.get(parameter, {})
+            if algorithm is not None and algorithm.counts:
+                bring_count(state, parameter)
             row = None if algorithm is None else row_of(parameter, state, algorithm, group)
             if algorithm is None or row is None:
                 self._others.append(position)
                 continue
-            kind = algorithm, row.parameter.dtype, None if row.step is None else row.step.dtype
+            own = row.parameter
+            kind = algorithm, own.device, own.dtype, None if row.step is None else row.step.dtype
             positions, rows = found.setdefault(kind, ([], []))
             positions.append(position)
             rows.append(row)
@@ -182,15 +195,28 @@ class Roster:
                     left.append(place)
         return [local(parameter) for parameter in parameters], found
 
-    def run(self, divisor: float) -> None:
-        """Update what the last look found ready, its gradients divided first where `divisor` is not 1."""
+    def run(self, scale: Tensor | None, overflow: Tensor | None) -> None:
+        """Update what the last look found ready, its gradients divided first; after an overflow, do nothing."""
+        self.captured = self.captured or self._capturing()
         for table, *_ in self._tables:
-            table.run(self._values.table, divisor)
+            table.run(self._values.on(table.memory), scale, overflow)
+
+    def refresh(self) -> None:
+        """Send the groups' numbers to the devices that read them in captured runs."""
+        self._values.send()
+
+    def _capturing(self) -> bool:
+        return self._on_gpu and torch.cuda.is_current_stream_capturing()
 
 
 def _all_of(states: Mapping[Tensor, dict[str, Any]]) -> list[Any]:
     """All that the parameters' states hold, one after the other."""
     return list(chain.from_iterable(map(dict.values, states.values())))
+
+
+def _apart(number: object) -> bool:
+    """Whether a number is a GPU's, and is not waited for."""
+    return isinstance(number, Tensor) and number.is_cuda
 
 
 @final
@@ -199,6 +225,8 @@ class _Values:
 
     def __init__(self, names: Sequence[str], columns: dict[str, list[Any]]) -> None:
         self.changing: set[str] = set()  # whose numbers may change while the objects stay: tensors, lists
+        self._tensors: dict[str, dict[int, Tensor]] = {}  # name -> place in the table, flat -> a number of a GPU's
+        self._mirrors: dict[torch.device, Mirror] = {}
         self._places: dict[str, int | slice] = {}
         width = 0
         for name in names:
@@ -214,10 +242,42 @@ class _Values:
         """Write the numbers of one hyperparameter, a value (or a tuple of them) a group."""
         place = self._places[name]
         several = isinstance(place, slice)
-        numbers = list(chain.from_iterable(column)) if several else column
+        numbers = self._at_hand(name, list(chain.from_iterable(column)) if several else column)
         fixed = set(map(type, numbers)) <= _NUMBERS and (not several or set(map(type, column)) <= {tuple})
         if not fixed:
             numbers = [0.0 + number for number in numbers]  # None is no number, nor is text, though numpy reads both
         target = self.table[:, place]
         target[...] = np.fromiter(numbers, np.float64, len(numbers)).reshape(target.shape)
         (self.changing.discard if fixed else self.changing.add)(name)
+
+    def _at_hand(self, name: str, numbers: list[Any]) -> list[Any]:
+        """The numbers, with NaN for those that are a GPU's, which are remembered."""
+        apart = {index: number for index, number in enumerate(numbers) if _apart(number)}
+        if not apart and name not in self._tensors:
+            return numbers
+        flat = np.arange(self.table.size).reshape(self.table.shape)[:, self._places[name]].reshape(-1)
+        self._tensors[name] = {int(flat[index]): number for index, number in apart.items()}
+        return [np.nan if index in apart else number for index, number in enumerate(numbers)]
+
+    def on(self, memory: torch.device | None) -> Any:
+        """The table in a device's memory, up to date; as it is, with what has to be waited for, where that is None."""
+        tensors = {place: tensor for found in self._tensors.values() for place, tensor in found.items()}
+        if memory is None:
+            for place, tensor in tensors.items():
+                self.table.flat[place] = float(tensor)
+            return self.table
+        from paramgroups.kernels.device import Mirror, capturing
+
+        mirror = self._mirrors.get(memory)
+        if mirror is None:
+            mirror = self._mirrors[memory] = Mirror(self.table, memory)
+        elif not capturing(memory):  # what a graph sends it would send again at each replay
+            mirror.follow(self.table)
+        if tensors:
+            torch._foreach_copy_([mirror.places[place] for place in tensors], [*tensors.values()])
+        return mirror.tensor
+
+    def send(self) -> None:
+        """Bring the table up to date in every device's memory."""
+        for mirror in self._mirrors.values():
+            mirror.follow(self.table)
