@@ -17,6 +17,7 @@ from torch.optim import SGD, AdamW
 from torch.optim import lr_scheduler as theirs
 
 import paramgroups as pg
+import rigs
 import trainers
 from paramgroups.errors import ClaimError, ClockError, ClockStalledError, NotAnOptimizerError
 from workers import pair
@@ -42,7 +43,7 @@ def _no_accelerator_is_left():
 @pytest.mark.parametrize("name", NAMES)
 def test_after_n_real_updates_the_values_are_what_preview_said_of_n(name, tmp_path):
     """One process: a line a situation, to the bit, where the parameters' own movement counts the updates."""
-    trainers.hold(trainers.situations(tmp_path)[name])
+    rigs.hold(trainers.situations(tmp_path)[name])
 
 
 def free_port():
@@ -115,7 +116,7 @@ def test_the_table_finds_a_wrong_clock(spoil):
         yield from trainers.told_too_often(rig)
 
     with pytest.raises(AssertionError):
-        trainers.hold(trainers.Situation(laps))
+        rigs.hold(rigs.Situation(laps))
 
 
 # --- wrappers -------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ def test_the_table_finds_a_wrong_clock(spoil):
 
 def named_optimizer():
     """An optimizer with named groups."""
-    return trainers.PLAN.build(trainers.model(), AdamW)
+    return rigs.PLAN.build(rigs.model(), AdamW)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +223,7 @@ def replaced_with_groups(optimizer):
 @pytest.mark.parametrize("replace", [replaced_in_place, replaced_with_groups])
 def test_names_outlive_a_wrapper_that_replaces_parameters(replace):
     """Rules still find their groups, all that was driven is, and what is saved bears names."""
-    optimizer = pg.Plan(pg.Rule(pg.BIASES, weight_decay=0.0), *trainers.PLAN.rules, lr=0.01).build(
-        trainers.model(), AdamW
-    )
+    optimizer = pg.Plan(pg.Rule(pg.BIASES, weight_decay=0.0), *rigs.PLAN.rules, lr=0.01).build(rigs.model(), AdamW)
     scheduler = pg.Scheduler(optimizer, {"head": {"lr": pg.Linear(10)}})
     named = [group["parameters"] for group in scheduler.state_dict()["groups"]]
     replace(optimizer)
