@@ -56,22 +56,39 @@ def on(*devices):
     return [SimpleNamespace(device=torch.device(device)) for device in devices]
 
 
+@pytest.fixture
+def _gpus_asked_for(monkeypatch):
+    monkeypatch.setenv(ordinary.ON_GPU, "1")
+    ordinary._reached.cache_clear()
+    yield
+    ordinary._reached.cache_clear()
+
+
+def test_gpus_are_served_where_they_are_asked_for():
+    """By nobody who has not asked: that has not been run on one yet."""
+    ordinary._reached.cache_clear()
+    assert not served(GROUP | {"params": on("cuda")})
+    assert served(GROUP | {"params": on("cpu")})
+
+
+@pytest.mark.usefixtures("_gpus_asked_for")
 def test_device_scalars_are_ours_on_gpus():
     """`capturable=True` is how our step is there; where a processor has a part of the group, torch says it cannot."""
     assert served(GROUP | {"capturable": True, "params": on("cuda", "cuda:1")})
     assert not served(GROUP | {"capturable": True, "params": on("cuda", "cpu")})
 
 
+@pytest.mark.usefixtures("_gpus_asked_for")
 def test_other_devices_take_torchs_step():
     """And by the way that it would take itself: one tensor after the other would be slow there."""
     assert served(GROUP | {"params": on("cuda", "cpu")})
     assert not served(GROUP | {"params": on("mps")})
 
 
+@pytest.mark.usefixtures("_gpus_asked_for")
 def test_without_triton_a_gpus_steps_are_torchs_and_one_sentence_says_so(monkeypatch):
     """The processor's are not concerned."""
     monkeypatch.setattr(ordinary, "find_spec", lambda name: None)
-    ordinary._reached.cache_clear()
     expected = (
         "triton is not installed, so paramgroups.optim takes torch's own steps, which pay for every group. "
         "Install it with: pip install triton"
@@ -80,7 +97,6 @@ def test_without_triton_a_gpus_steps_are_torchs_and_one_sentence_says_so(monkeyp
         assert not served(GROUP | {"params": on("cuda")})
     assert not served(GROUP | {"params": on("cuda")})  # and not again
     assert served(GROUP | {"params": on("cpu")})
-    ordinary._reached.cache_clear()
 
 
 @pytest.mark.parametrize("step", [torch.tensor(1.0), torch.tensor(1.0, dtype=torch.float64)], ids=str)
@@ -285,9 +301,9 @@ def test_a_sharded_model_trains_as_with_torchs(mesh, name: str):
 def _without_numba(monkeypatch):
     """Tables cannot be made, since what makes them cannot be imported."""
     monkeypatch.setitem(sys.modules, "paramgroups.kernels.walk", None)
-    ordinary._usable.cache_clear()
+    ordinary.usable.cache_clear()
     yield
-    ordinary._usable.cache_clear()
+    ordinary.usable.cache_clear()
 
 
 @pytest.mark.usefixtures("_without_numba")

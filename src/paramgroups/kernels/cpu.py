@@ -22,7 +22,8 @@ from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm, bound
 from paramgroups.kernels.jit import jit
-from paramgroups.kernels.walk import READY, carray, pointer
+from paramgroups.kernels.objects import carray, pointer
+from paramgroups.kernels.walk import READY
 
 SHARE: Final = 65_536
 """A thread is given at least so many elements: with fewer, handing them over takes longer than updating them."""
@@ -104,6 +105,7 @@ DTYPES: Final = frozenset(_MEMORY)
 
 _BEGIN: Final = """
 def begin(status, groups, lengths, values, addresses, offsets, scalars):
+    last, last_step = -1, 0.0
     for row in range(status.size):
         offsets[row + 1] = offsets[row]
         if status[row] == READY:
@@ -114,7 +116,12 @@ def begin(status, groups, lengths, values, addresses, offsets, scalars):
                 count[0] += 1
                 step = float64(count[0])
             group = groups[row]
-            {found}= formula(step, {values})
+            if last >= 0 and group == groups[last] and step == last_step:
+                for j in range(scalars.shape[1]):
+                    scalars[row, j] = scalars[last, j]
+            else:
+                {found}= formula(step, {values})
+            last, last_step = row, step
     return offsets[status.size]
 """
 _RUN: Final = """

@@ -6,6 +6,7 @@ Knows what groups ask for, and what tensors may be.
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -24,20 +25,23 @@ Group = dict[str, Any]
 
 PLAIN: Final = frozenset({Tensor, nn.Parameter})  # the numbers of a subclass may be elsewhere
 _COUNTS: Final = frozenset({torch.float32, torch.float64})
+ON_GPU: Final = "PARAMGROUPS_TRITON"
+"""The environment variable that is 1 where GPUs are to be served: that has not been run on one yet."""
 _INSTEAD: Final = "so paramgroups.optim takes torch's own steps, which pay for every group."
 _LAYOUT: Final = attrgetter("dtype", "device", "layout", "shape")
 
 
 def served(group: Group) -> bool:
     """Whether a group leaves its step to tables, and there are any for where its parameters are."""
+    if group.get("foreach") or group.get("differentiable") or group.get("fused") is False or not usable():
+        return False
     devices = {parameter.device.type for parameter in group.get("params", ())}
     capturable = group.get("capturable") and devices != {"cuda"}  # elsewhere it is torch's to say what it thinks of it
-    asks_for_torchs = group.get("foreach") or group.get("differentiable") or capturable
-    return not asks_for_torchs and group.get("fused") is not False and _usable() and all(map(_reached, devices))
+    return not capturable and all(map(_reached, devices))
 
 
 @functools.cache
-def _usable() -> bool:
+def usable() -> bool:
     """Whether tables can be made here; where they cannot, a warning says once what is missed."""
     try:
         from paramgroups.kernels.walk import AVAILABLE
@@ -53,7 +57,9 @@ def _usable() -> bool:
 
 @functools.cache
 def _reached(device: str) -> bool:
-    """Whether something can run a table on a kind of device; a warning says once what is missed on GPUs."""
+    """Whether something can run a table on a kind of device, and may; a warning says once what is missed on GPUs."""
+    if device == "cuda" and os.environ.get(ON_GPU) != "1":
+        return False
     if device == "cuda" and find_spec("triton") is None:
         warnings.warn(f"triton is not installed, {_INSTEAD} Install it with: pip install triton", stacklevel=2)
         return False
