@@ -20,12 +20,13 @@ from torch.optim import Optimizer
 from paramgroups.kernels.algorithm import Algorithm
 from paramgroups.optim.ordinary import Group, local, served
 from paramgroups.optim.roster import Roster
+from paramgroups.optim.updates import Updating, unhooked
 
 _GRADIENT: Final = attrgetter("grad")
 _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the optimizer for the time of a step
 
 
-class Tabled(Optimizer):
+class Tabled(Updating):
     """An optimizer whose step is made by tables of all groups' tensors; mixed into a class of torch's, before it.
 
     A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`. So does,
@@ -52,22 +53,6 @@ class Tabled(Optimizer):
         raise TypeError(
             f"{type(self).__name__} has no algorithm, and so no step.\nMix Tabled into a class that has one."
         )
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
-
-        Args:
-            closure: evaluated first, with gradients enabled, as in torch.
-
-        Returns:
-            What the closure returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        self._update()
-        return loss
 
     @torch.compiler.disable  # it cannot be followed
     def _update(self) -> None:
@@ -126,8 +111,5 @@ def _set_aside(optimizer: Optimizer, names: Sequence[str]) -> Iterator[list[Any]
 @functools.cache
 def _unhooked_step(kind: Any) -> Callable[[Optimizer], Any]:
     """The step of the class of torch's below, without the hooks that torch wraps around it at first use."""
-    below = kind.__mro__[kind.__mro__.index(Tabled) + 1 :]
-    step: Any = next(vars(base)["step"] for base in below if "step" in vars(base))
-    while getattr(step, "hooked", False):
-        step = step.__wrapped__
-    return step  # type: ignore[no-any-return]  # it was found in a class's dict
+    below = kind.__mro__[kind.__mro__.index(Updating) + 1 :]
+    return unhooked(next(vars(base)["step"] for base in below if "step" in vars(base)))
