@@ -121,7 +121,15 @@ class Composite(Updating):
             del self.param_groups[-1][key]  # a default of torch's base, which is none of the algorithm's
         self.state.update(made.state)  # what some make before the first step
 
-    def _made(self, group: Group) -> Optimizer:
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Accept a group that could be one of this optimizer.
+
+        Raises:
+            UnknownAlgorithmError, UnknownHyperparameterError, GroupRefusedError: as `add_param_group`.
+        """
+        self._made(group)
+
+    def _made(self, group: Mapping[str, Any]) -> Optimizer:
         """An optimizer of one group alone, made complete and accepted by the class of its algorithm."""
         label = str(group.get("name", f"group{len(self.param_groups)}"))
         where = f"group {label!r}"
@@ -130,11 +138,8 @@ class Composite(Updating):
         known = hyperparameters.of_class(kind)
         values = {key: own_copy(value) for key, value in self._given.items() if key in known}
         values |= {key: value for key, value in group.items() if key in known}
-        others = {key: value for key, value in group.items() if key not in known}
-        for key in others.keys() - RESERVED - {ALGORITHM}:
-            self._check_stranger(key, where, kind)
         try:
-            made = kind([others | {"name": label, ALGORITHM: name}], **values)
+            made = kind([{"params": group["params"], "name": label, ALGORITHM: name}], **values)
         except ParamGroupsError:
             raise
         except Exception as error:  # whatever a foreign constructor raises is its judgement
@@ -145,6 +150,11 @@ class Composite(Updating):
         own = made.param_groups[0]
         if "name" not in group:
             del own["name"]
+        for key, value in group.items():
+            if key not in own and key not in known and key not in RESERVED:
+                self._check_stranger(key, where, kind)
+            if key not in known and key != "params":
+                own[key] = value
         for key, value in values.items():
             own.setdefault(key, value)  # an argument that is no hyperparameter: here it is copied and saved
         if name not in self._inner and own["params"]:

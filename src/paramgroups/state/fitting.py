@@ -28,7 +28,7 @@ Answers: TypeAlias = dict[tuple[Any, ...], frozenset[str] | None]
 
 
 def settings(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a group that a user sets: what its class's constructor takes, and which of several classes it is."""
+    """The entries of a group that a user sets: what its class's constructor takes, and its algorithm of several."""
     known = _set_by_users(optimizer, group)
     return {key: value for key, value in group.items() if key in known and key not in _NO_SETTINGS}
 
