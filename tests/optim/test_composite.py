@@ -1,14 +1,51 @@
 """Several algorithms as one optimizer: each group is updated as its own algorithm would by itself."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 
 import paramgroups as pg
+import trainers
+from composed import composed
+from duels import Kind, Situation, hold
 from paramgroups.optim import AdamW, Composite, Muon
+from situations import SITUATIONS
 
 TWO = {"muon": Muon, "adamw": AdamW}
+
+
+def in_turns(groups: Any, **options: Any) -> Composite:
+    """The same class under two names, by which groups are updated in turns."""
+    named = [group | {"algorithm": ("one", "two")[index % 2]} for index, group in enumerate(groups)]
+    return Composite(named, {"one": AdamW, "two": AdamW}, "one", **options)
+
+
+IN_TURNS = Kind(
+    in_turns,
+    torch.optim.AdamW,
+    {},
+    {"betas": (0.8, 0.9), "eps": 0.1, "weight_decay": 0.1, "maximize": True, "decoupled_weight_decay": False},
+)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_in_every_situation_it_is_torchs(situation: Situation):
+    """Whatever happens between steps happens to several algorithms as it does to torch's one: nothing is stale."""
+    hold(situation, IN_TURNS)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own use of torch.jit
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")  # DCP in one process says so
+@pytest.mark.parametrize("name", composed(trainers.situations(Path())))
+def test_whoever_trains_it_is_one_optimizer(name, tmp_path):
+    """Accumulation, scaling, closures, copies, checkpoints, accelerate, Fabric: the schedule follows the updates."""
+    trainers.hold(composed(trainers.situations(tmp_path))[name])
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
 
 
 def net() -> Any:

@@ -210,7 +210,7 @@ class Composite(Updating):
         return found
 
     def _settle(self) -> None:
-        """Take note of which algorithm has what: one that is new is made, and state of another is dropped."""
+        """Take note of which algorithm has what: one that is new is made, and state of another class dropped."""
         groups: dict[str, list[Group]] = {}
         for index, group in enumerate(self.param_groups):
             where = f"group {group.get('name', f'group{index}')!r}"
@@ -224,7 +224,7 @@ class Composite(Updating):
         self._homes = [(group[ALGORITHM], list(group["params"])) for group in self.param_groups]
         for name, params in self._homes:
             for parameter in params:
-                if former.get(id(parameter), name) != name:
+                if self.algorithms[former.get(id(parameter), name)] is not self.algorithms[name]:
                     self.state.pop(parameter, None)
 
     def _fresh(self, name: str, own: list[Group]) -> Optimizer:
