@@ -4,14 +4,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch.optim import AdamW as TorchsAdamW
 
 import paramgroups as pg
 from paramgroups.optim import AdamW, Muon
-from trainers import PLAN, Situation
+from trainers import PLAN, TENSOR_LR, Situation
 
 TWO = {"muon": Muon, "adamw": AdamW}
 HIDDEN = pg.Plan(pg.Rule("body.weight", algorithm="muon", name="hidden"), *PLAN.rules, **PLAN.defaults)
+
+
+TENSORS = pg.Plan(*HIDDEN.rules, lr=torch.tensor(0.01))
+IN_PAIRS = (
+    *("DDP", "DDP, accumulation 4", "DDP, GradScaler", "FSDP2", "FSDP2, DCP asks"),
+    *("accelerate", "accelerate, accumulation 4", "accelerate, FSDP2", "accelerate, FSDP2, save_state/load_state"),
+)
+"""What two processes are led through again with several algorithms."""
 
 
 def composed(situations: Mapping[str, Situation]) -> dict[str, Any]:
@@ -20,4 +29,4 @@ def composed(situations: Mapping[str, Situation]) -> dict[str, Any]:
         name: replace(each, optimizer=TWO, options={"default": "adamw"}, plan=HIDDEN)
         for name, each in situations.items()
         if each.optimizer is TorchsAdamW and not each.options and each.plan is PLAN
-    }
+    } | {"compiled step": replace(TENSOR_LR, optimizer=TWO, options={"default": "adamw"}, plan=TENSORS)}

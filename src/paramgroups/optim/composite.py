@@ -17,8 +17,6 @@ from torch.optim.optimizer import ParamsT
 from paramgroups import hyperparameters
 from paramgroups.errors import (
     AlgorithmError,
-    GroupRefusedError,
-    ParamGroupsError,
     UncomposableError,
     UnknownAlgorithmError,
     UnknownHyperparameterError,
@@ -26,7 +24,7 @@ from paramgroups.errors import (
     nearest,
 )
 from paramgroups.hyperparameters import ALGORITHM, REQUIRED, RESERVED, own_copy
-from paramgroups.optim.composable import check_behaviour, check_class
+from paramgroups.optim.composable import check_behaviour, check_class, constructed
 from paramgroups.optim.ordinary import Group
 from paramgroups.optim.updates import Updating, unhooked
 from paramgroups.params import check_group_name
@@ -138,13 +136,7 @@ class Composite(Updating):
         known = hyperparameters.of_class(kind)
         values = {key: own_copy(value) for key, value in self._given.items() if key in known}
         values |= {key: value for key, value in group.items() if key in known}
-        try:
-            made = kind([{"params": group["params"], "name": label, ALGORITHM: name}], **values)
-        except ParamGroupsError:
-            raise
-        except Exception as error:  # whatever a foreign constructor raises is its judgement
-            title, reason = kind.__name__, f"{type(error).__name__}: {error}"
-            raise GroupRefusedError("values", values, where, f"one that {title} accepts", title, reason) from error
+        made = constructed(kind, [{"params": group["params"], "name": label, ALGORITHM: name}], values, where)
         if len(made.param_groups) != 1:
             raise UncomposableError(kind.__name__, "it makes several groups of one", "Give it groups it leaves alone.")
         own = made.param_groups[0]
