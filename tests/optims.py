@@ -92,5 +92,6 @@ def assert_equal(
 
 def served(optimizer: Optimizer) -> int:
     """How many parameters its tables serve: without any, a test would compare torch's step with itself."""
-    roster: Any = vars(optimizer).get("_roster")
-    return sum(len(places) for _, places in roster._tables) if roster else 0
+    inner: Any = vars(optimizer).get("_inner", {"": optimizer})
+    rosters = [vars(each).get("_roster") for each in inner.values()]
+    return sum(len(places) for roster in rosters if roster for _, places in roster._tables)

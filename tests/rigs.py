@@ -60,7 +60,7 @@ class Situation:
 
     laps: Laps
     updates: int = 5
-    optimizer: type[Optimizer] = AdamW
+    optimizer: Any = AdamW  # a class, or several by name
     options: Mapping[str, Any] = field(default_factory=dict)
     schedules: Mapping[str, Any] = field(default_factory=lambda: ADAM)
     plan: pg.Plan = PLAN

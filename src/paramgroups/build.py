@@ -5,19 +5,20 @@ Knows how to construct; what the groups are is the plan's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Container, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
+from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError
+from paramgroups.hyperparameters import ALGORITHM
+from paramgroups.optim.composable import constructed
+from paramgroups.optim.composite import Composite, checked
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
-
-OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 _SPELLED_OUT = 3  # a merged group names this many of its groups, and counts the others
 
@@ -44,32 +45,58 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
 
 
 def build(
-    plan: Plan, model: nn.Module, optimizer_class: type[OptimizerT], *, merge: bool = False, **kwargs: Any
-) -> OptimizerT:
+    plan: Plan,
+    model: nn.Module,
+    kinds: type[Optimizer] | Mapping[str, type[Optimizer]],
+    *,
+    merge: bool = False,
+    default: str | None = None,
+    **kwargs: Any,
+) -> Optimizer:
     """An optimizer with the plan's groups; see `Plan.build`."""
+    if isinstance(kinds, Mapping):
+        kinds = checked(kinds)
+    elif default is not None:
+        hyperparameters.check_name("default", "build", kinds)
+        kwargs, default = kwargs | {"default": default}, None
     for key, value in kwargs.items():
-        hyperparameters.check_name(key, "build", optimizer_class)
+        hyperparameters.check_name(key, "build", kinds)
         hyperparameters.check_value(key, hyperparameters.plain(value), "build")
         if key in plan.defaults:
             raise CollidingArgumentError(key, plan.defaults[key], value)
-    plan = Plan(*plan.rules, **plan.defaults | kwargs)
-    grouping = plan.on(model, optimizer_class)
-    defaults = plan.defaults | _required(optimizer_class, grouping)
+    if default is not None and ALGORITHM in plan.defaults:
+        raise CollidingArgumentError(ALGORITHM, plan.defaults[ALGORITHM], default)
+    grouping = Plan(*plan.rules, **plan.defaults | kwargs).on(model, kinds, default=default)
     dicts = grouping.param_groups()
     labels = [Label(group.name, group.rules) for group in grouping.groups]
     if merge:
         dicts, labels = _merged(dicts, labels)
-    for own in dicts:
-        _try_values(optimizer_class, own, defaults)
-    optimizer = optimizer_class(dicts, **{key: hyperparameters.own_copy(value) for key, value in defaults.items()})
-    for own in optimizer.param_groups:
-        for key in kwargs.keys() - optimizer.defaults.keys():
-            own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
+    if isinstance(kinds, Mapping):
+        own = {key: value for key, value in grouping.plan.defaults.items() if key != ALGORITHM}
+        optimizer: Optimizer = Composite(dicts, kinds, grouping.plan.defaults.get(ALGORITHM), **own)
+    else:
+        optimizer = _single(kinds, dicts, grouping, kwargs)
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
     for each in grouping.frozen:
         each.param.parameter.requires_grad_(False)
         each.param.parameter.grad = None
+    return optimizer
+
+
+def _single(
+    kind: type[Optimizer], dicts: list[dict[str, Any]], grouping: Grouping, arguments: Container[str]
+) -> Optimizer:
+    """An optimizer of one class."""
+    defaults = grouping.plan.defaults | _required(kind, grouping)
+    for own in dicts:  # each by itself: a class checks only those values that are given to its constructor
+        values = {key: value for key, value in own.items() if key not in hyperparameters.RESERVED}
+        constructed(kind, own["params"][:1], defaults | values, f"group {own['name']!r}")
+    make: Callable[..., Optimizer] = kind
+    optimizer = make(dicts, **{key: hyperparameters.own_copy(value) for key, value in defaults.items()})
+    for own in optimizer.param_groups:
+        for key in [key for key in own if key in arguments and key not in optimizer.defaults]:
+            del own[key]  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     return optimizer
 
 
@@ -83,18 +110,6 @@ def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str,
                     raise MissingHyperparameterError(name, optimizer_class.__name__, group.name)
                 found[name] = group.hyperparameters[name]
     return found
-
-
-def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Let the class itself judge a group's values: it checks only those given to its constructor."""
-    values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
-    try:
-        optimizer_class(group["params"][:1], **(defaults | values))
-    except Exception as error:  # whatever a foreign constructor raises is its judgement
-        title = optimizer_class.__name__
-        reason = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
-        where, allowed = f"group {group['name']!r}", f"one that {title} accepts"
-        raise GroupRefusedError("values", values, where, allowed, title, reason) from error
 
 
 def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict[str, Any]], list[Label]]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 import torch
@@ -31,6 +31,12 @@ from paramgroups.errors import (
 
 RESERVED: Final = frozenset({"params", "param_names", "name"})
 """Keys of a group that are no hyperparameters."""
+
+ALGORITHM: Final = "algorithm"
+"""Key of a group that names what updates it, where an optimizer has several algorithms."""
+
+Kinds: TypeAlias = type[Optimizer] | Mapping[str, type[Optimizer]] | None
+"""Whose hyperparameters are meant: those of a class, of several classes by name, or of any."""
 
 REQUIRED: Final = inspect.Parameter.empty
 """Stands for the default of a hyperparameter that has none."""
@@ -116,23 +122,43 @@ def of_torch() -> frozenset[str]:
     return frozenset().union(*(of_class(c) for c in classes if issubclass(c, Optimizer) and c is not Optimizer))
 
 
-def check_name(name: str, where: str, optimizer_class: type[Optimizer] | None) -> None:
-    """Accept `name` if the class has such a hyperparameter.
+def class_of(optimizer: Optimizer, group: Mapping[str, Any]) -> type[Optimizer]:
+    """The class whose hyperparameters a group has: the optimizer's, or of several algorithms the group's.
+
+    Example:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)])
+        >>> class_of(optimizer, optimizer.param_groups[0])
+        <class 'torch.optim.sgd.SGD'>
+    """
+    algorithms = algorithms_of(optimizer)
+    return type(optimizer) if algorithms is None else algorithms.get(group.get(ALGORITHM, ""), type(optimizer))
+
+
+def algorithms_of(optimizer: Optimizer) -> Mapping[str, type[Optimizer]] | None:
+    """The classes by name where an optimizer has several algorithms, None where it is one itself."""
+    found = getattr(optimizer, "algorithms", None)
+    return found if isinstance(found, Mapping) else None
+
+
+def check_name(name: str, where: str, kinds: Kinds) -> None:
+    """Accept `name` if the class, or one of several, has such a hyperparameter.
 
     Without a class, and for one whose constructor takes any keyword, every name is accepted but a near miss.
 
     Raises:
         UnknownHyperparameterError: it does not, or is one.
     """
-    known = set() if optimizer_class is None else set(of_class(optimizer_class))
-    is_open = optimizer_class is None or _read_constructors(optimizer_class)[1]  # type: ignore[arg-type]  # as above
+    classes = list(kinds.values()) if isinstance(kinds, Mapping) else [kinds] if kinds else []
+    known = {key for kind in classes for key in of_class(kind)}
+    known |= {ALGORITHM} if isinstance(kinds, Mapping) else set()
+    is_open = not classes or any(_read_constructors(kind)[1] for kind in classes)  # type: ignore[arg-type]  # as above
     if is_open:
         known |= of_torch()
     if name in known:
         return
     near = [_ALIASES[name]] if _ALIASES.get(name) in known else nearest(name, known)
     if not is_open or (near and (name in _ALIASES or _likeness(name, near[0]) >= _SURE)):
-        title = "torch's optimizers" if optimizer_class is None else optimizer_class.__name__
+        title = " or ".join(dict.fromkeys(kind.__name__ for kind in classes)) or "torch's optimizers"
         raise UnknownHyperparameterError(name, where, title, near, sorted(known))
 
 

@@ -20,6 +20,7 @@ from optims import parameters, served
 from paramgroups import optim
 from paramgroups.kernels import cpu
 from paramgroups.optim import tabled
+from paramgroups.optim.updates import Updating
 from situations import SITUATIONS, flagged, scaled
 from upheavals import (
     CHANGED_GRADIENTS,
@@ -142,7 +143,7 @@ def pristine(monkeypatch):
     """Torch's and our classes as they are before any of them has been instantiated: torch then wraps their steps."""
 
     def restore(kind: Kind) -> None:
-        for base in {*kind.ours.__mro__, *kind.theirs.__mro__} - {tabled.Tabled}:  # whose step has its hooks by itself
+        for base in {*kind.ours.__mro__, *kind.theirs.__mro__} - {Updating}:  # whose step has its hooks by itself
             step = vars(base).get("step")
             if step is None or not hasattr(step, "hooked"):
                 continue

@@ -10,6 +10,7 @@ from torch import nn
 import paramgroups as pg
 from paramgroups.errors import HyperparameterValueError, NothingToScaleError, UnknownHyperparameterError
 from paramgroups.params import named
+from paramgroups.plan.algorithms import Algorithms
 from paramgroups.plan.cascade import match, resolve
 
 ONE = nn.ParameterDict({"w": torch.zeros(2)})
@@ -133,7 +134,7 @@ def test_parameters_that_match_alike_share_one_result():
     model = nn.ParameterList([torch.zeros(1) for _ in range(100)])
     params = named(model)
     plan = pg.Plan(pg.Rule("?", lr=0.2), lr=0.1)
-    found = resolve(plan, match(plan, params), params, {})
+    found = resolve(plan, match(plan, params), params, Algorithms(None))
     assert len({id(each) for each in found}) == 2
 
 

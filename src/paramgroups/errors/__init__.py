@@ -10,6 +10,9 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── HyperparameterValueError
     │   │   └── GroupRefusedError
     │   ├── NotAMatrixError
+    │   ├── AlgorithmError
+    │   ├── UnknownAlgorithmError
+    │   ├── UncomposableError (TypeError)
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -65,6 +68,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
 Facts are fields; the text is made in `__str__`, in three parts: what happened, where (by name), what to do.
 """
 
+from paramgroups.errors.composing import AlgorithmError, UncomposableError, UnknownAlgorithmError
 from paramgroups.errors.planning import (
     CollidingArgumentError,
     DepthError,
@@ -138,6 +142,7 @@ from paramgroups.errors.saving import (
 )
 
 __all__ = [
+    "AlgorithmError",
     "CaptureError",
     "CheckpointError",
     "ClaimError",
@@ -186,10 +191,12 @@ __all__ = [
     "SchedulerError",
     "StateMismatchError",
     "TruncatedFileError",
+    "UncomposableError",
     "UnconvertibleError",
     "UndefinedValueError",
     "UndrivenError",
     "UnequalGroupsError",
+    "UnknownAlgorithmError",
     "UnknownCodeError",
     "UnknownHyperparameterError",
     "UnknownModelError",

@@ -74,6 +74,8 @@ class UnknownHyperparameterError(PlanError):
 
     def __str__(self) -> str:
         meant = f"Did you mean {' or '.join(map(repr, self.near))}? " if self.near else ""
+        if self.name == "algorithm":
+            meant = f"For several algorithms pass them by name: plan.build(model, {{'muon': Muon, ...}}). {meant}"
         return (
             f"{self.name!r}, given in {self.where}, is no hyperparameter of {self.optimizer}.\n"
             f"{meant}The known ones: {', '.join(self.known)}."

@@ -1,6 +1,7 @@
 """torch's optimizers under torch's names: ours where one step can serve all groups at once, else torch's own.
 
     AdamW(plan.on(model).param_groups())    # as torch.optim.AdamW, in every way but the cost of groups
+    Composite(groups, {"muon": Muon, "adamw": AdamW})    # several of them as one
 
 Knows which is which.
 """
@@ -20,6 +21,7 @@ from torch.optim import (
 
 from paramgroups.optim.adagrad import Adagrad
 from paramgroups.optim.adam import Adam, AdamW
+from paramgroups.optim.composite import Composite
 from paramgroups.optim.lion import Lion
 from paramgroups.optim.muon import Muon
 from paramgroups.optim.rmsprop import RMSprop
@@ -35,6 +37,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Composite",
     "Lion",
     "Muon",
     "NAdam",

@@ -18,6 +18,7 @@ from torch._compile import _disable_dynamo  # torch.compiler.disable, but loaded
 from paramgroups.errors import HyperparameterValueError, NotAMatrixError, ParamGroupsError
 from paramgroups.optim.older import TorchsMuon
 from paramgroups.optim.orthogonal import orthogonalized
+from paramgroups.optim.updates import Updating
 
 _AT_ONCE: Final = {"cpu": 1 << 18}  # elements of a batch, unless a matrix has more: on a CPU what stays in its cache
 _AT_ONCE_ELSEWHERE: Final = 1 << 24
@@ -59,7 +60,7 @@ class _Matrix(NamedTuple):
     lr: float  # adjusted to its shape
 
 
-class Muon(TorchsMuon):
+class Muon(Updating, TorchsMuon):
     """torch's Muon, stepping all groups at once.
 
         m ← μ m + (1 - μ) g;   u ← (1 - μ) g + μ m, or m without Nesterov's look ahead
@@ -73,8 +74,10 @@ class Muon(TorchsMuon):
     Arguments, defaults, state and `state_dict` are those of `torch.optim.Muon`, on a torch that has none too.
 
     Raises:
-        NotAMatrixError: a parameter has other than two dimensions; from `add_param_group` too, as the next.
-        HyperparameterValueError: a group's Newton–Schulz values, or its `adjust_lr_fn`, cannot be used.
+        NotAMatrixError: a parameter has other than two dimensions.
+        HyperparameterValueError: a group's Newton–Schulz values, or its `adjust_lr_fn`, cannot be used. As the one
+            before from `add_param_group` too, and from `step` where groups were edited.
+        RuntimeError: from `step`: a parameter is complex, or a gradient sparse. In each case nothing was updated.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.zeros(2, 2))
@@ -91,26 +94,6 @@ class Muon(TorchsMuon):
         except (ParamGroupsError, RuntimeError):
             del self.param_groups[-1]
             raise
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
-
-        Args:
-            closure: evaluated first, with gradients enabled, as in torch.
-
-        Returns:
-            What the closure returned.
-
-        Raises:
-            HyperparameterValueError, NotAMatrixError: a group was edited so that it cannot be served.
-            RuntimeError: a parameter is complex, or a gradient sparse. In each case nothing was updated.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        self._update()
-        return loss
 
     @_disable_dynamo  # which would compile it anew for every set of gradients
     @torch.no_grad()

@@ -15,55 +15,19 @@ from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
-from torch._C._autograd import _profiler_enabled
-from torch.compiler import is_compiling
 from torch.optim import Optimizer
-from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from paramgroups.errors import CaptureError
 from paramgroups.kernels.algorithm import Algorithm
 from paramgroups.optim.ordinary import Group, local, served, usable
 from paramgroups.optim.roster import Roster
+from paramgroups.optim.updates import Updating, unhooked
 
 _GRADIENT: Final = attrgetter("grad")
 _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the optimizer for the time of a step
 
 
-def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A step between its hooks, as torch makes one of each class's; recorded only while a profiler listens.
-
-    Telling a profiler of a step takes longer than the step of a small model.
-    """
-    recorded = Optimizer.profile_hook_step(step)
-
-    @functools.wraps(step)
-    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if _profiler_enabled() or is_compiling():
-            return recorded(self, *args, **kwargs)
-        given = (self, *args), kwargs
-        for hook in chain(_global_optimizer_pre_hooks.values(), self._optimizer_step_pre_hooks.values()):
-            answer: Any = hook(self, *given)
-            if answer is not None:
-                given = _replaced(answer, step)
-        result = step(*given[0], **given[1])
-        for after in chain(self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()):
-            after(self, *given)
-        return result
-
-    call.hooked = True  # type: ignore[attr-defined]  # so that torch leaves it as it is
-    return call
-
-
-def _replaced(answer: object, step: object) -> tuple[Any, Any]:
-    """The arguments that a hook gives a step instead of its own."""
-    match answer:
-        case tuple((args, kwargs)):
-            return args, kwargs
-        case _:
-            raise RuntimeError(f"A hook before {step} returned {answer!r}.\nIt may return None, or (args, kwargs).")
-
-
-class Tabled(Optimizer):
+class Tabled(Updating):
     """An optimizer whose step is made by tables of all groups' tensors; mixed into a class of torch's, before it.
 
     A group takes torch's own step where it asks for one: `foreach=True`, `fused=False`, `differentiable=True`. So does,
@@ -91,23 +55,6 @@ class Tabled(Optimizer):
         raise TypeError(
             f"{type(self).__name__} has no algorithm, and so no step.\nMix Tabled into a class that has one."
         )
-
-    @_hooked
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
-
-        Args:
-            closure: evaluated first, with gradients enabled, as in torch.
-
-        Returns:
-            What the closure returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        self._update()
-        return loss
 
     @torch.compiler.disable  # it cannot be followed
     def _update(self) -> None:
@@ -191,8 +138,5 @@ def _set_aside(optimizer: Optimizer, names: Sequence[str]) -> Iterator[list[Any]
 @functools.cache
 def _unhooked_step(kind: Any) -> Callable[[Optimizer], Any]:
     """The step of the class of torch's below, without the hooks that torch wraps around it at first use."""
-    below = kind.__mro__[kind.__mro__.index(Tabled) + 1 :]
-    step: Any = next(vars(base)["step"] for base in below if "step" in vars(base))
-    while getattr(step, "hooked", False):
-        step = step.__wrapped__
-    return step  # type: ignore[no-any-return]  # it was found in a class's dict
+    below = kind.__mro__[kind.__mro__.index(Updating) + 1 :]
+    return unhooked(next(vars(base)["step"] for base in below if "step" in vars(base)))

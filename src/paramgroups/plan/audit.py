@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 import numpy as np
-from torch.optim import Optimizer
 
 from paramgroups.errors import DuplicateNameError, NothingToTrainError, UnmatchedRuleError
-from paramgroups.hyperparameters import check_name
+from paramgroups.hyperparameters import ALGORITHM, check_name
 from paramgroups.params import Param
+from paramgroups.plan.algorithms import Algorithms
 from paramgroups.plan.cascade import Matches
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
 from paramgroups.selectors import Named, Within, meaning, parts
@@ -30,19 +30,27 @@ class FrozenRuleWarning(UserWarning):
     """A rule matches only parameters that the model itself has frozen, so that it does nothing."""
 
 
-def check_names(plan: Plan, optimizer_class: type[Optimizer] | None, at: At) -> None:
+def check_names(plan: Plan, algorithms: Algorithms, at: At) -> None:
     """Every hyperparameter of the plan is one of the optimizer's; without a class, none is a near miss.
 
     Raises:
         UnknownHyperparameterError: one is.
+        UnknownAlgorithmError: an algorithm is none of several.
     """
-    for name in plan.defaults:
+    for name, value in plan.defaults.items():
         with at(None):
-            check_name(name, "the plan's defaults", optimizer_class)
+            _check_name(name, value, "the plan's defaults", algorithms)
     for number, rule in enumerate(plan.rules):
-        for name in rule.hyperparameters if isinstance(rule, Rule) else (rule.hyperparameter,):
+        given = rule.hyperparameters if isinstance(rule, Rule) else {rule.hyperparameter: None}
+        for name, value in given.items():
             with at(number):
-                check_name(name, repr(rule), optimizer_class)
+                _check_name(name, value, repr(rule), algorithms)
+
+
+def _check_name(name: str, value: object, where: str, algorithms: Algorithms) -> None:
+    check_name(name, where, algorithms.kinds)
+    if name == ALGORITHM:
+        algorithms.check(value, where)
 
 
 def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param], at: At) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paramgroups.errors import HyperparameterValueError, NothingToScaleError
+from paramgroups.hyperparameters import ALGORITHM
 from paramgroups.params import Param
+from paramgroups.plan.algorithms import Algorithms
 from paramgroups.plan.depth import layers
 from paramgroups.plan.rules import LayerDecay, Plan, Rule, Times
 
@@ -83,7 +85,7 @@ def resolve(
     plan: Plan,
     matches: Sequence[Matches],
     params: Sequence[Param],
-    class_defaults: Mapping[str, Any],
+    algorithms: Algorithms,
 ) -> list[Resolved]:
     """What the plan comes to for each parameter; parameters that the same rules match share one `Resolved`.
 
@@ -91,10 +93,11 @@ def resolve(
         plan: whose defaults stand before any rule.
         matches: from `match`.
         params: the parameters, in the order of `matches`.
-        class_defaults: what a `Times` multiplies where nothing else stands.
+        algorithms: whose defaults a `Times` multiplies where nothing else stands, and what each of several can have.
 
     Raises:
         NothingToScaleError: a `Times` met nothing, there neither.
+        UnknownHyperparameterError: a rule gives what the parameter's algorithm does not have.
     """
     rows = np.stack([chosen for _, chosen in matches], axis=1) if matches else np.empty((len(params), 0), np.int32)
     known: dict[bytes, Resolved] = {}
@@ -103,7 +106,7 @@ def resolve(
         key = row.tobytes()
         if key not in known:
             variants = [matches[i][0][variant] for i, variant in enumerate(row) if variant >= 0]
-            known[key] = _cascade(plan, variants, param.name, class_defaults)
+            known[key] = _cascade(plan, variants, param.name, algorithms)
         found.append(known[key])
     return found
 
@@ -134,11 +137,12 @@ def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matc
     ], chosen
 
 
-def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, class_defaults: Mapping[str, Any]) -> Resolved:
+def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, algorithms: Algorithms) -> Resolved:
     frozen = next((variant.name for variant in variants if variant.frozen), None)
     if frozen is not None:
         return Resolved((), frozen, {})
     history = {key: [Contribution("plan default", value, value)] for key, value in plan.values}
+    class_defaults = algorithms.defaults(dict(plan.values) | _algorithm(variants))
     for variant in variants:
         for key, given in variant.values.items():
             steps = history.setdefault(key, [])
@@ -151,7 +155,16 @@ def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, class_defa
     final = {key: _struck_out(steps) for key, steps in history.items()}
     standing = {step.rule for steps in final.values() for step in steps if not step.overridden}
     rules = tuple(variant.name for variant in variants if variant.always_contributes or variant.name in standing)
-    return Resolved(rules, None, final)
+    values = {key: steps[-1].result for key, steps in final.items()}
+    sources = {key: [step.source for step in steps if step.rule is not None] for key, steps in final.items()}
+    had = {key: own for key, own in final.items() if algorithms.has(key, values, sources[key], parameter)}
+    return Resolved(rules, None, had)
+
+
+def _algorithm(variants: Sequence[Variant]) -> dict[str, Any]:
+    """The algorithm that the last rule names which names one."""
+    named = [each.values[ALGORITHM] for each in variants if ALGORITHM in each.values]
+    return {ALGORITHM: named[-1]} if named else {}
 
 
 def _scaled(key: str, value: Any, times: Times, variant: Variant) -> Any:

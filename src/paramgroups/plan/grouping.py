@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from torch import nn
-from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.collector import paused
+from paramgroups.hyperparameters import ALGORITHM, Kinds
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
+from paramgroups.plan.algorithms import Algorithms
 from paramgroups.plan.cascade import History, match, resolve
 from paramgroups.plan.rules import Plan, Times
 from paramgroups.tables import Table, show, struck
@@ -195,21 +196,23 @@ _ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
 
 @paused()
 def group(
-    plan: Plan, model: nn.Module, optimizer_class: type[Optimizer] | None = None, at: audit.At = nullcontext
+    plan: Plan, model: nn.Module, kinds: Kinds = None, at: audit.At = nullcontext, *, default: str | None = None
 ) -> Grouping:
     """The grouping that `plan` comes to on `model`; see `Plan.on`."""
     params = named(model)
-    audit.check_names(plan, optimizer_class, at)
+    if default is not None:
+        plan = Plan(*plan.rules, **{ALGORITHM: default} | plan.defaults)
+    algorithms = Algorithms(kinds)
+    audit.check_names(plan, algorithms, at)
     matches = match(plan, params)
     audit.check_matches(plan, matches, params, at)
-    defaults = {} if optimizer_class is None else hyperparameters.of_class(optimizer_class)
-    class_defaults = {key: value for key, value in defaults.items() if value is not hyperparameters.REQUIRED}
+    defaults = algorithms.defaults({})
     for key, value in plan.defaults.items():
         with at(None):
             hyperparameters.check_length(key, value, defaults.get(key), "the plan's defaults")
     groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
-    for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
+    for param, resolved in zip(params, resolve(plan, matches, params, algorithms), strict=True):
         if resolved.frozen is not None:
             frozen.append(Frozen(param, f"frozen by rule {resolved.frozen!r}"))
         elif not param.parameter.requires_grad:
@@ -225,6 +228,9 @@ def group(
     )
     numbers = {variant.code: number for number, (variants, _) in enumerate(matches) for variant in variants}
     for each in made:
+        defaults = algorithms.defaults(each.hyperparameters)
+        with at(None):
+            algorithms.check(each.hyperparameters.get(ALGORITHM), f"group {each.name!r}")
         for key, steps in each.histories[0].items():
             with at(numbers.get(steps[-1].source)):
                 hyperparameters.check_value(key, steps[-1].result, f"group {each.name!r}")

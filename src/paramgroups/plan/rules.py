@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError, described
-from paramgroups.hyperparameters import RESERVED, Range, check_value, plain
+from paramgroups.hyperparameters import ALGORITHM, RESERVED, Kinds, Range, check_value, plain
 from paramgroups.params import Param, check_group_name
 from paramgroups.plan.depth import Depths
 from paramgroups.selectors import ALL, Named, Selector, selector
@@ -59,7 +59,8 @@ class Rule:
         name: what its groups are called; letters, digits, `_`, `.` and `-`. From the selector where absent.
         frozen: leave the parameters out of every group, and do not train them.
         optional: matching nothing is no mistake.
-        **hyperparameters: a value replaces what stands, `Times(factor)` multiplies it.
+        **hyperparameters: a value replaces what stands, `Times(factor)` multiplies it. Where an optimizer has several
+            algorithms, `algorithm` names the one that updates the parameters.
 
     Raises:
         EmptyRuleError: it says nothing.
@@ -266,35 +267,57 @@ class Plan:
             found.append(label)
         return tuple(found)
 
-    def on(self, model: nn.Module, optimizer_class: type[Optimizer] | None = None) -> Grouping:
+    def on(self, model: nn.Module, optimizer_class: Kinds = None, *, default: str | None = None) -> Grouping:
         """What the plan comes to on `model`, whose parameters are left as they are.
 
         Args:
             model: any module, on the meta device too; wrappers (DDP, FSDP, `torch.compile`) are looked through.
-            optimizer_class: its hyperparameters are those allowed, its defaults what a `Times` may multiply.
+            optimizer_class: its hyperparameters are those allowed, its defaults what a `Times` may multiply. Or a
+                mapping from names of algorithms to classes: then those of the parameter's own algorithm.
+            default: the algorithm of parameters for which the plan names none.
 
         Raises:
             PlanError: see its subclasses; each names the rule, the parameter and what to do.
         """
         from paramgroups.plan.grouping import group
 
-        return group(self, model, optimizer_class)
+        return group(self, model, optimizer_class, default=default)
 
-    def build(self, model: nn.Module, optimizer_class: type[Optimizer], *, merge: bool = False, **kwargs: Any) -> Any:
+    def build(
+        self,
+        model: nn.Module,
+        optimizer_class: type[Optimizer] | Mapping[str, type[Optimizer]],
+        *,
+        merge: bool = False,
+        default: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """An optimizer over `model` with these groups, named; frozen parameters are frozen.
 
         Args:
             model: whose parameters are grouped.
-            optimizer_class: any subclass of `torch.optim.Optimizer`.
+            optimizer_class: any subclass of `torch.optim.Optimizer`; or a mapping from the names of algorithms to
+                classes, which makes a `Composite` of them.
             merge: put groups of equal values into one, for optimizers that pay for each group.
-            **kwargs: further arguments of the class, such as `fused=True`.
+            default: the algorithm of parameters for which the plan names none.
+            **kwargs: further arguments of the class, such as `fused=True`; of several, of those that have them.
 
         Raises:
             PlanError: see its subclasses; the model and its parameters are then unchanged.
+
+        Example:
+            >>> import torch
+            >>> from paramgroups.optim import AdamW, Muon
+            >>> from paramgroups.selectors import Ndim
+            >>> model = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+            >>> plan = Plan(Rule(Ndim(2) & ~Named("head.*"), algorithm="muon", lr=0.02, name="matrices"), lr=1e-3)
+            >>> optimizer = plan.build(model, {"muon": Muon, "adamw": AdamW}, default="adamw", betas=(0.9, 0.95))
+            >>> [(group["name"], group["algorithm"], group["lr"]) for group in optimizer.param_groups]
+            [('matrices', 'muon', 0.02), ('default', 'adamw', 0.001)]
         """
         from paramgroups.build import build
 
-        return build(self, model, optimizer_class, merge=merge, **kwargs)
+        return build(self, model, optimizer_class, merge=merge, default=default, **kwargs)
 
     def apply(self, optimizer: Optimizer, model: nn.Module) -> Grouping:
         """Turn the groups of a live optimizer into those of this plan.
@@ -338,6 +361,8 @@ def check_values(values: Mapping[str, Any], where: str) -> None:
     for key, value in values.items():
         if key in RESERVED:
             raise HyperparameterValueError(key, value, where, "left out: groups are filled by the plan")
+        if key == ALGORITHM and not isinstance(value, str):
+            raise HyperparameterValueError(key, value, where, "the name of an algorithm, such as 'adamw'")
         if not isinstance(value, Times):
             check_value(key, plain(value), where)
 
