@@ -78,7 +78,8 @@ def by_lightning(folder: Path, updates: int, checkpoint: str | None = None) -> t
     trainer = lightning.Trainer(
         max_steps=updates, accumulate_grad_batches=2, accelerator="cpu", enable_checkpointing=False, **quiet
     )
-    loader: Any = DataLoader([torch.ones(4)] * 60, batch_size=2)
+    batches: Any = [torch.ones(4)] * 60
+    loader: Any = DataLoader(batches, batch_size=2)
     trainer.fit(module, loader, ckpt_path=checkpoint)
     path = str(folder / f"{updates}.ckpt")
     trainer.save_checkpoint(path)
@@ -96,7 +97,7 @@ class _Net(nn.Module):
         return {"loss": self.held.loss(batch)}
 
 
-class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+class _Watch(TrainerCallback):
     def __init__(self, held: Held) -> None:
         self.held = held
 
