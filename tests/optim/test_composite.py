@@ -20,6 +20,7 @@ import processes
 import rigs
 import trainers
 from composed import composed
+from composed_trainers import by_hand, by_lightning, by_transformers
 from duels import Kind, Situation, hold
 from paramgroups.errors import (
     AlgorithmError,
@@ -65,6 +66,22 @@ def test_whoever_trains_it_is_one_optimizer(name, tmp_path):
     rigs.hold(composed(trainers.situations(tmp_path))[name])
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.mark.filterwarnings("ignore")  # what Lightning and transformers warn of is theirs
+@pytest.mark.parametrize("train", [by_lightning, by_transformers])
+def test_a_trainer_runs_it_as_a_loop_of_one_s_own_would(train, tmp_path):
+    """Lightning's automatic optimization and transformers' Trainer, accumulating, saved after three updates of five."""
+    known = by_hand(5)
+    whole, _ = train(tmp_path / "whole", 5)
+    _, saved = train(tmp_path / "part", 3)
+    resumed, _ = train(tmp_path / "part", 5, saved)
+    for held, seen in ((whole, known.seen), (resumed, known.seen[3:])):
+        assert held.seen == seen
+        assert all(stood == foretold for stood, foretold in held.seen)
+        assert held.scheduler.last_epoch == 5
+        torch.testing.assert_close([*held.tensors()], [*known.tensors()])
+    assert all(map(torch.equal, whole.tensors(), resumed.tensors()))
 
 
 @pytest.mark.slow
