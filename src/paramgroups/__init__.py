@@ -35,6 +35,7 @@ __all__ = [
     "Within",
     "__version__",
     "check",
+    "freeze",
     "groups",
     "load",
     "load_named_state",
@@ -43,6 +44,7 @@ __all__ = [
     "plot",
     "save",
     "snapshot",
+    "thaw",
     "view",
 ]
 
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
+    from paramgroups.freezing import freeze, thaw
     from paramgroups.linter import check
     from paramgroups.pictures import plot
     from paramgroups.plan import Grouping, LayerDecay, Plan, Rule, Times
@@ -79,6 +82,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
+        "freezing": ("freeze", "thaw"),
         "linter": ("check",),
         "pictures": ("plot",),
         "plan": ("Grouping", "LayerDecay", "Plan", "Rule", "Times"),

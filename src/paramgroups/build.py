@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
+from paramgroups.holds import settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -67,10 +68,16 @@ def build(
             own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
+    fix(grouping, model)
     return optimizer
+
+
+def fix(grouping: Grouping, model: nn.Module) -> None:
+    """Let nothing move what the plan has frozen for good, nor the statistics of norms that are wholly frozen."""
+    for each in grouping.frozen:
+        each.fix()
+    if grouping.frozen:
+        settle(model)
 
 
 def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups.arrangement import Target, arrange, check_values, present
+from paramgroups.build import fix
 from paramgroups.collector import paused
 from paramgroups.errors import (
     DuplicateParameterError,
@@ -285,9 +286,7 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
         planned.append(Target(Label(group.name, group.rules), own, sources, planned=group.hyperparameters))
     way_out = "Let the plan say it: Plan(..., {given}), or a rule for these parameters."
     arrange(optimizer, planned, model=model, params=grouping.params, way_out=way_out)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
+    fix(grouping, model)
     return grouping
 
 
@@ -339,7 +338,7 @@ def _check_new(params: Sequence[Tensor], name: str, names: Mapping[Tensor, str],
         if not parameter.requires_grad:
             raise RegroupError(
                 f"The parameter {shown!r} is frozen: its requires_grad is False, so group {name!r} would not train it.",
-                "Thaw it first: parameter.requires_grad_(True), or module.requires_grad_(True).",
+                "Thaw it first: pg.thaw(model, select), or parameter.requires_grad_(True).",
             )
         seen[parameter] = name
 
