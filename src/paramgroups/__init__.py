@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "Scheduler",
     "Times",
+    "Timetable",
     "Warmup",
     "Where",
     "Within",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     )
     from paramgroups.selectors import ALL, BIASES, EMBEDDINGS, NORMS, Kind, Matching, Named, Ndim, Where, Within
     from paramgroups.state import LoadReport, load, load_named_state, named_state, save
+    from paramgroups.timetable import Timetable
     from paramgroups.views import name_groups, snapshot, view
 
     __version__: str
@@ -111,6 +113,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Within",
         ),
         "state": ("LoadReport", "load", "load_named_state", "named_state", "save"),
+        "timetable": ("Timetable",),
         "views": ("name_groups", "snapshot", "view"),
     }
     _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
+from paramgroups.announcements import announce
 from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
-from paramgroups.holds import settle
+from paramgroups.holds import discarding, hold, settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -68,15 +69,18 @@ def build(
             own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
-    fix(grouping, model)
+    fix(grouping, model, optimizer)
     return optimizer
 
 
-def fix(grouping: Grouping, model: nn.Module) -> None:
-    """Let nothing move what the plan has frozen for good, nor the statistics of norms that are wholly frozen."""
+def fix(grouping: Grouping, model: nn.Module, optimizer: Optimizer) -> None:
+    """Let nothing move what the plan has frozen, for good or for now, nor the statistics of norms in it."""
     for each in grouping.frozen:
         each.fix()
-    if grouping.frozen:
+    for later in grouping.thaws:
+        hold(later.params, later.why, discarding(later.params, optimizer))
+    announce(optimizer, grouping.thaws)
+    if grouping.frozen or grouping.thaws:
         settle(model)
 
 
