@@ -24,6 +24,7 @@ from paramgroups.lanes import Lane
 from paramgroups.moments import Event, Given, dues, of_entry, of_plan, stages
 from paramgroups.params import known, labels, named, unwrapped
 from paramgroups.scheduler import Scheduler
+from paramgroups.schedules import Horizon
 from paramgroups.tables import Table
 
 VERSION = 1
@@ -99,6 +100,11 @@ class Timetable:
         self._attach()
 
     # --- looking ------------------------------------------------------------------------------------------------
+
+    @property
+    def horizon(self) -> Horizon | None:
+        """How long the run is, as the scheduler knows."""
+        return self._scheduler.horizon
 
     def table(self) -> Table:
         """Every event: before which update it is due, what it does, and whether it lies ahead."""
