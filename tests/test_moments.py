@@ -17,7 +17,7 @@ from paramgroups.schedules import Linear, Schedule
 
 def event(what: str, step: int, *names: str, when: int | str | None = None, source: str = "'x'") -> Event:
     """One without a warm-up."""
-    return Event(source, what, step if when is None else when, step, None, frozenset(names))  # type: ignore[arg-type]  # of two words
+    return Event(source, what, step if when is None else when, step, None, frozenset(names))
 
 
 @given(

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, TypeAlias, final
+from typing import TypeAlias, final
 
 from paramgroups import expressions
 from paramgroups.announcements import announced
@@ -25,10 +25,10 @@ from paramgroups.schedules import Duration, Horizon, Schedule, Warmup
 from paramgroups.schedules.units import as_duration
 from paramgroups.selectors import Selector, selector
 
-What: TypeAlias = Literal["thaw", "freeze"]
 Given: TypeAlias = (
-    "tuple[Selector | str, What, Duration] | tuple[Selector | str, What, Duration, Duration | Schedule | None]"
+    "tuple[Selector | str, str, Duration] | tuple[Selector | str, str, Duration, Duration | Schedule | None]"
 )
+"""What is selected, `"thaw"` or `"freeze"`, when, and for a thaw perhaps a warm-up."""
 
 
 @final
@@ -38,7 +38,7 @@ class Event:
 
     Args:
         source: whose word it is: a selection's, or a rule's.
-        what: is done.
+        what: is done, `"thaw"` or `"freeze"`.
         when: as it was given.
         step: the update before which it is done, as the run was planned.
         warmup: factors by which the lr of what is thawed is multiplied from then on.
@@ -46,7 +46,7 @@ class Event:
     """
 
     source: str
-    what: What
+    what: str
     when: Duration
     step: int
     warmup: Schedule | None
