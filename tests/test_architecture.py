@@ -23,9 +23,12 @@ TESTS = ROOT / "tests"
 RANKS = {
     "errors": -1,  # below all: everything may explain its mistakes
     "collector": 0,
+    "discarding": 0,
     "extras": 0,
     "params": 0,
+    "pins": 0,
     "tables": 0,
+    "holds": 1,
     "hyperparameters": 1,
     "kernels": 1,
     "schedules": 1,
@@ -42,10 +45,13 @@ RANKS = {
     "expressions": 3,
     "optim": 3,
     "plans": 3,
+    "announcements": 3,
     "build": 4,
     "scheduler": 4,
     "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
-    "freezing": 5,
+    "freezing": 4,
+    "moments": 4.3,  # selections are checked as freezing checks them
+    "timetable": 4.5,
     "linter": 5,
     "pictures": 5,
     "regroup": 5,

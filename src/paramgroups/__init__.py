@@ -17,27 +17,26 @@ __all__ = [
     "Function",
     "Grouping",
     "Horizon",
-    "InverseSqrt",
     "Kind",
     "LayerDecay",
     "Linear",
     "LoadReport",
     "Matching",
-    "MultiStep",
     "Named",
     "Ndim",
     "ParamGroupsError",
     "Piecewise",
     "Plan",
-    "Polynomial",
     "Rule",
     "Scheduler",
     "Times",
+    "Timetable",
     "Warmup",
     "Where",
     "Within",
     "__version__",
     "check",
+    "freeze",
     "groups",
     "load",
     "load_named_state",
@@ -46,17 +45,20 @@ __all__ = [
     "plot",
     "save",
     "snapshot",
+    "thaw",
     "view",
 ]
 
 if TYPE_CHECKING:
     from paramgroups import errors as errors
     from paramgroups import optim as optim
+    from paramgroups import plans as plans
     from paramgroups import regroup as regroup
     from paramgroups import schedules as schedules
     from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
+    from paramgroups.freezing import freeze, thaw
     from paramgroups.linter import check
     from paramgroups.pictures import plot
     from paramgroups.plan import Grouping, LayerDecay, Plan, Rule, Times
@@ -68,23 +70,22 @@ if TYPE_CHECKING:
         Exponential,
         Function,
         Horizon,
-        InverseSqrt,
         Linear,
-        MultiStep,
         Piecewise,
-        Polynomial,
         Warmup,
     )
     from paramgroups.selectors import ALL, BIASES, EMBEDDINGS, NORMS, Kind, Matching, Named, Ndim, Where, Within
     from paramgroups.state import LoadReport, load, load_named_state, named_state, save
+    from paramgroups.timetable import Timetable
     from paramgroups.views import name_groups, snapshot, view
 
     __version__: str
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
-    _SUBMODULES = ("errors", "optim", "regroup", "schedules", "state")
+    _SUBMODULES = ("errors", "optim", "plans", "regroup", "schedules", "state")
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
+        "freezing": ("freeze", "thaw"),
         "linter": ("check",),
         "pictures": ("plot",),
         "plan": ("Grouping", "LayerDecay", "Plan", "Rule", "Times"),
@@ -96,11 +97,8 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Exponential",
             "Function",
             "Horizon",
-            "InverseSqrt",
             "Linear",
-            "MultiStep",
             "Piecewise",
-            "Polynomial",
             "Warmup",
         ),
         "selectors": (
@@ -116,6 +114,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Within",
         ),
         "state": ("LoadReport", "load", "load_named_state", "named_state", "save"),
+        "timetable": ("Timetable",),
         "views": ("name_groups", "snapshot", "view"),
     }
     _HOME = {name: module for module, names in _NAMES.items() for name in names}

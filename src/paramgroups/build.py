@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
+from paramgroups.announcements import announce
 from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError
+from paramgroups.holds import discarding, hold, settle
 from paramgroups.hyperparameters import ALGORITHM
 from paramgroups.optim.composable import constructed
 from paramgroups.optim.composite import Composite, checked
@@ -78,9 +80,7 @@ def build(
         optimizer = _single(kinds, dicts, grouping, kwargs)
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
+    fix(grouping, model, optimizer)
     return optimizer
 
 
@@ -98,6 +98,17 @@ def _single(
         for key in [key for key in own if key in arguments and key not in optimizer.defaults]:
             del own[key]  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     return optimizer
+
+
+def fix(grouping: Grouping, model: nn.Module, optimizer: Optimizer) -> None:
+    """Let nothing move what the plan has frozen, for good or for now, nor the statistics of norms in it."""
+    for each in grouping.frozen:
+        each.fix()
+    for later in grouping.thaws:
+        hold(later.params, later.why, discarding(later.params, optimizer))
+    announce(optimizer, grouping.thaws)
+    if grouping.frozen or grouping.thaws:
+        settle(model)
 
 
 def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str, Any]:

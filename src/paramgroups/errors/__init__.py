@@ -33,6 +33,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── UnknownModelError (LookupError)     regrouping a live optimizer
     ├── RegroupError (ValueError)
     ├── UnequalGroupsError (ValueError)
+    ├── FreezeError (RuntimeError)          freezing and thawing
     ├── ScheduleError (ValueError)          a schedule that has no value
     │   ├── DurationError
     │   ├── UnresolvedDurationError
@@ -77,6 +78,7 @@ from paramgroups.errors.planning import (
     EmptyModelError,
     EmptyRuleError,
     ForeignParameterError,
+    FreezeError,
     GroupIndexError,
     GroupNameError,
     GroupRefusedError,
@@ -163,6 +165,7 @@ __all__ = [
     "FileAccessError",
     "ForeignFileError",
     "ForeignParameterError",
+    "FreezeError",
     "GroupIndexError",
     "GroupNameError",
     "GroupRefusedError",

@@ -51,12 +51,14 @@ class Resolved:
 
     Args:
         rules: the names of the rules that contributed, in order; none where the parameters are frozen.
-        frozen: the rule that froze the parameters, if one did.
+        frozen: the rule that froze the parameters for good, if one did.
+        thaw: the last rule that says when they are to be thawed, and its name, if one does.
         history: how each hyperparameter came about.
     """
 
     rules: tuple[str, ...]
     frozen: str | None
+    thaw: tuple[str, Rule] | None
     history: History
 
 
@@ -68,6 +70,7 @@ class Variant:
     name: str
     code: str
     values: Mapping[str, Any]
+    thaw: Rule | None = None
     frozen: bool = False
     always_contributes: bool = False
 
@@ -114,7 +117,9 @@ def resolve(
 def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matches:
     mask = rule.select.mask(params)
     if isinstance(rule, Rule):
-        variant = Variant(label, repr(rule), rule.hyperparameters, rule.frozen, rule.name is not None)
+        thaw = None if rule.thaw is None else rule
+        for_good, named = rule.frozen and not thaw, rule.name is not None
+        variant = Variant(label, repr(rule), rule.hyperparameters, thaw, for_good, named or thaw is not None)
         return [variant], np.where(mask, np.int32(0), np.int32(-1))
     chosen = np.full(len(params), -1, np.int32)
     selected = [param for param, hit in zip(params, mask, strict=True) if hit]
@@ -140,7 +145,7 @@ def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matc
 def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, algorithms: Algorithms) -> Resolved:
     frozen = next((variant.name for variant in variants if variant.frozen), None)
     if frozen is not None:
-        return Resolved((), frozen, {})
+        return Resolved((), frozen, None, {})
     history = {key: [Contribution("plan default", value, value)] for key, value in plan.values}
     class_defaults = algorithms.defaults(dict(plan.values) | _algorithm(variants))
     for variant in variants:
@@ -155,10 +160,11 @@ def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, algorithms
     final = {key: _struck_out(steps) for key, steps in history.items()}
     standing = {step.rule for steps in final.values() for step in steps if not step.overridden}
     rules = tuple(variant.name for variant in variants if variant.always_contributes or variant.name in standing)
+    thaws = [(variant.name, variant.thaw) for variant in variants if variant.thaw is not None]
     values = {key: steps[-1].result for key, steps in final.items()}
     sources = {key: [step.source for step in steps if step.rule is not None] for key, steps in final.items()}
     had = {key: own for key, own in final.items() if algorithms.has(key, values, sources[key], parameter)}
-    return Resolved(rules, None, had)
+    return Resolved(rules, None, thaws[-1] if thaws else None, had)
 
 
 def _algorithm(variants: Sequence[Variant]) -> dict[str, Any]:
