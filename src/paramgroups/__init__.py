@@ -49,6 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from paramgroups import errors as errors
     from paramgroups import optim as optim
+    from paramgroups import plans as plans
     from paramgroups import regroup as regroup
     from paramgroups import schedules as schedules
     from paramgroups import state as state
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 
     __version__: str
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
-    _SUBMODULES = ("errors", "optim", "regroup", "schedules", "state")
+    _SUBMODULES = ("errors", "optim", "plans", "regroup", "schedules", "state")
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
