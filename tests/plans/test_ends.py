@@ -72,6 +72,18 @@ CASES = {
         lambda: {"enter": nn.Linear(20, 8), "in_between": nn.Linear(8, 8), "leave": nn.Linear(8, 20)},
         ["enter.weight", "leave.weight"],
     ),
+    "a head that ends in a convolution": (
+        lambda: {
+            "conv": nn.Conv2d(3, 8, 3),
+            "decode_head": nn.Sequential(nn.Linear(8, 8), nn.Conv2d(8, 2, 1)),
+        },
+        [],
+    ),
+    "three classes, and three colours": (
+        lambda: {"conv": nn.Conv2d(3, 8, 3), "blocks": stack(), "kinds": nn.Linear(8, 3), "boxes": nn.Linear(8, 4)},
+        ["kinds.weight", "boxes.weight"],
+    ),
+    "one block alone": (lambda: {"embed": nn.Embedding(9, 8), "layers": stack(1)}, []),
     "one layer": (lambda: {"only": nn.Linear(8, 8)}, ["only.weight"]),
     "blocks alone": (lambda: {"layers": stack()}, []),
     "a recurrent network": (
@@ -89,12 +101,20 @@ def test_the_ends_are_found(case):
 
 
 def test_a_matrix_of_tokens_is_no_layer():
-    """Whatever is called tokens is learnt input."""
+    """Whatever is called tokens is learnt input; the glob is that of their name, wherever they are."""
     model = nn.Module()
     model.register_tokens = nn.Parameter(torch.zeros(4, 8))
     model.mask_token = nn.Parameter(torch.zeros(1, 8))
     model.blocks = stack()
-    assert ends(model) == ["register_tokens", "mask_token"]
+    assert ends(model) == ["*register_tokens", "*mask_token"]
+
+
+def test_an_elementwise_matrix_is_no_layer():
+    """The decay rates of a state-space model are numbers in rows, not a map; one glob finds those of all blocks."""
+    model = nn.ModuleDict({"embed": nn.Embedding(9, 8), "layers": stack(3)})
+    for inner in model["layers"]:
+        inner.register_parameter("A_log", nn.Parameter(torch.zeros(16, 4)))
+    assert ends(model) == ["*A_log"]
 
 
 def test_an_embedding_that_is_the_head_leaves_no_other_to_be_found():
