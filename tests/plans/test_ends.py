@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from paramgroups.plans.ends import ends
+from paramgroups.plans.ends import outermost
 
 
 def block(width=8):
@@ -97,7 +97,7 @@ CASES = {
 def test_the_ends_are_found(case):
     """By name, by place, by shape; in no case a layer that others read."""
     make, names = CASES[case]
-    assert ends(nn.ModuleDict(make())) == names
+    assert outermost(nn.ModuleDict(make())) == names
 
 
 def test_a_matrix_of_tokens_is_no_layer():
@@ -106,20 +106,20 @@ def test_a_matrix_of_tokens_is_no_layer():
     model.register_tokens = nn.Parameter(torch.zeros(4, 8))
     model.mask_token = nn.Parameter(torch.zeros(1, 8))
     model.blocks = stack()
-    assert ends(model) == ["*register_tokens", "*mask_token"]
+    assert outermost(model) == ["*register_tokens", "*mask_token"]
 
 
 def test_an_elementwise_matrix_is_no_layer():
     """The decay rates of a state-space model are numbers in rows, not a map; one glob finds those of all blocks."""
     model = nn.ModuleDict({"embed": nn.Embedding(9, 8), "layers": stack(3)})
-    for inner in model["layers"]:
+    for inner in model["layers"].children():
         inner.register_parameter("A_log", nn.Parameter(torch.zeros(16, 4)))
-    assert ends(model) == ["*A_log"]
+    assert outermost(model) == ["*A_log"]
 
 
 def test_an_embedding_that_is_the_head_leaves_no_other_to_be_found():
     """The last layer of a model with a tied head is hidden."""
     model = nn.ModuleDict({"embed": nn.Embedding(9, 8), "out": nn.Linear(8, 9, bias=False), "mixer": nn.Linear(8, 8)})
-    assert ends(model) == ["out.weight"]
+    assert outermost(model) == ["out.weight"]
     model["out"].weight = model["embed"].weight
-    assert ends(model) == []
+    assert outermost(model) == []

@@ -21,7 +21,7 @@ _OFTEN_HIDDEN: Final = frozenset({"fc", "pooler"})  # named as heads are; found 
 _NO_LAYER = re.compile(r"(\w+_)?(tokens?|log)")  # learnt input, as `cls_token`; elementwise, as Mamba's `A_log`
 
 
-def ends(model: nn.Module) -> list[str]:
+def outermost(model: nn.Module) -> list[str]:
     """Globs over the names of the matrices that are not hidden, nor embeddings: tokens, what reads the data, heads.
 
     A head is the last weight of a module that is named as heads are; where no module is, each layer that makes as many
@@ -30,7 +30,7 @@ def ends(model: nn.Module) -> list[str]:
     no block, where neither an embedding nor a convolution does it.
 
     Example:
-        >>> ends(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)))
+        >>> outermost(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)))
         ['0.weight', '4.weight']
     """
     params = named(model)

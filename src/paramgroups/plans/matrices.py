@@ -13,7 +13,7 @@ from paramgroups.errors import HyperparameterValueError, NoHiddenMatrixError
 from paramgroups.params import named
 from paramgroups.plan import Plan, Rule
 from paramgroups.plan.audit import selected
-from paramgroups.plans.ends import ends
+from paramgroups.plans.ends import outermost
 from paramgroups.selectors import BIASES, EMBEDDINGS, NORMS, Named, Ndim, Selector, selector
 
 _ONE_LR: Final = "match_rms_adamw"  # makes an lr mean the same to Muon as to AdamW
@@ -74,7 +74,7 @@ def muon(
     if outer is not None:
         selected(selector(outer), params)
         rest |= outer
-    elif found := ends(model):
+    elif found := outermost(model):
         rest |= Named(*found)
     hidden = Ndim(2) & ~rest
     if not hidden.mask(params).any():
