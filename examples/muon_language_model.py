@@ -1,7 +1,7 @@
 """A small language model of this project's own text: Muon and AdamW in one optimizer, against AdamW alone.
 
-Both have the same start, batches, schedule, weight decay and number of steps. Each has its lr chosen from the same list,
-by a run on a seed of its own; then both are run on the other seeds, and what comes out is printed and drawn.
+Both have the same start, batches, schedule, weight decay and number of steps. The lr of each is chosen from one list,
+by runs on a seed kept for that; then both are run on other seeds, and what comes out is printed and drawn.
 
     python examples/muon_language_model.py
     python examples/muon_language_model.py --steps 1000 --picture curves.png
@@ -104,7 +104,7 @@ def held_out_loss(model, text):
     return float(loss_of(model, text, torch.arange(0, len(text) - CONTEXT, CONTEXT)))
 
 
-def train(make, lr, seed, steps, texts, tick):
+def train(make, lr, seed, *, steps, texts, tick):
     """One run: the held-out loss before, at times during, and after it, and how many seconds its updates took."""
     torch.manual_seed(seed)
     model, (trained, held_out) = LanguageModel(), texts
@@ -132,7 +132,7 @@ def compare(rates, seeds, steps, texts, progress):
 
         def run(lr, seed, title=title, make=make):
             progress.update(task, description=f"{title}, lr {lr:g}, seed {seed}")
-            return train(make, lr, seed, steps, texts, lambda: progress.advance(task))
+            return train(make, lr, seed, steps=steps, texts=texts, tick=lambda: progress.advance(task))
 
         ends = {lr: run(lr, CHOOSING)[0][steps] for lr in rates}
         best = min(ends, key=ends.get)
@@ -145,10 +145,8 @@ def report(found, steps):
     rows, notes = [], []
     for title, (ends, best, runs) in found.items():
         last = [curve[steps] for curve, _ in runs]
-        milliseconds = 1000 * mean(seconds for _, seconds in runs) / steps
-        rows.append(
-            (title, f"{best:g}", f"{mean(last):.3f}", f"{min(last):.3f}–{max(last):.3f}", f"{milliseconds:.1f}")
-        )
+        update = f"{1000 * mean(seconds for _, seconds in runs) / steps:.1f}"
+        rows.append((title, f"{best:g}", f"{mean(last):.3f}", f"{min(last):.3f}–{max(last):.3f}", update))
         notes.append(f"{title}, choosing an lr: " + ", ".join(f"{lr:g} → {loss:.3f}" for lr, loss in ends.items()))
         if best in {min(ends), max(ends)}:
             notes.append(f"The best lr of {title} is at the end of the list: a better one may lie beyond.")
@@ -163,8 +161,8 @@ def draw(found, path):
     for title, (_, best, runs) in found.items():
         steps = list(runs[0][0])
         losses = [[curve[step] for curve, _ in runs] for step in steps]
-        (line,) = axes.plot(steps, [mean(each) for each in losses], label=f"{title}, lr {best:g}")
-        axes.fill_between(steps, *zip(*((min(each), max(each)) for each in losses)), color=line.get_color(), alpha=0.25)
+        (line,) = axes.plot(steps, list(map(mean, losses)), label=f"{title}, lr {best:g}")
+        axes.fill_between(steps, list(map(min, losses)), list(map(max, losses)), color=line.get_color(), alpha=0.25)
     axes.set(xlabel="step", ylabel="held-out loss, nats a byte", title=f"Mean and range of {len(runs)} seeds")
     axes.legend()
     axes.grid(alpha=0.3)
