@@ -38,6 +38,10 @@ OURS: Kinds = {
     "Adagrad, ours": (ours.Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
     "Adam, ours": (ours.Adam, {"weight_decay": 0.01}),
     "AdamW, ours": (ours.AdamW, {"amsgrad": True}),
+    "Composite, ours": (
+        ours.Composite,
+        {"algorithms": {"adamw": ours.AdamW, "adam": ours.Adam}, "default": "adamw", "amsgrad": True},
+    ),
     "Lion, ours": (ours.Lion, {"weight_decay": 0.01}),
     "Muon, ours": (ours.Muon, {}),
     "RMSprop, ours": (ours.RMSprop, {"momentum": 0.9, "centered": True}),

@@ -92,5 +92,6 @@ def assert_equal(
 
 def served(optimizer: Optimizer) -> int:
     """How many parameters its tables serve: without any, a test would compare torch's step with itself."""
-    roster: Any = vars(optimizer)["_roster"]
-    return sum(len(positions) for _, positions, _ in roster._tables)
+    inner: Any = vars(optimizer).get("_inner", {"": optimizer})
+    rosters = [vars(each)["_roster"] for each in inner.values()]
+    return sum(len(positions) for roster in rosters for _, positions, _ in roster._tables)

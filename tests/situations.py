@@ -165,7 +165,7 @@ def without_gradients(side: Side) -> None:
 
 def loaded(side: Side, *, through: bool) -> None:
     """State goes to a new optimizer, `through` torch's class and back, and the run goes on as if it had not."""
-    own: Any = type(side.optimizer)
+    own = side.kind.ours if side.ours else side.kind.theirs
     for make in [side.kind.theirs, own] if through else [own]:
         saved = copy.deepcopy(side.optimizer.state_dict())
         side.optimizer = make([{"params": group["params"]} for group in side.groups])

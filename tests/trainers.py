@@ -73,7 +73,7 @@ class Situation:
 
     laps: Laps
     updates: int = 5
-    optimizer: type[Optimizer] = AdamW
+    optimizer: Any = AdamW  # a class, or several by name
     options: Mapping[str, Any] = field(default_factory=dict)
     schedules: Mapping[str, Any] = field(default_factory=lambda: ADAM)
     plan: pg.Plan = PLAN
@@ -400,8 +400,8 @@ def new_accelerator(shards: bool = False, **options: Any) -> Any:
 def rewind(rig: Rig) -> None:
     """Give the groups their bases back, which a scheduler that let go has left at its first values."""
     with torch.no_grad():
-        for group, lr in zip(rig.optimizer.param_groups, (0.01, 0.1), strict=True):
-            group["lr"] = lr
+        for group in rig.optimizer.param_groups:
+            group["lr"] = 0.1 if group["name"] == "head" else 0.01
 
 
 def accelerated_overflow(rig: Rig) -> Iterator[None]:

@@ -18,11 +18,12 @@ from torch.optim import Optimizer
 from paramgroups import hyperparameters
 from paramgroups.claims import Assignments, lanes_for, separate
 from paramgroups.driver import Driver, attached, notice_all, rewrite_all
-from paramgroups.errors import DuplicateNameError, GroupNameError, RegroupError, UnequalGroupsError
-from paramgroups.hyperparameters import RESERVED, own_copy
+from paramgroups.errors import AlgorithmError, DuplicateNameError, GroupNameError, RegroupError, UnequalGroupsError
+from paramgroups.hyperparameters import ALGORITHM, RESERVED, algorithms_of, own_copy
 from paramgroups.inheritance import past_of
 from paramgroups.journal import Rebase, Reschedule
 from paramgroups.lanes import Lane
+from paramgroups.optim.composite import Composite
 from paramgroups.params import Label, Param, check_group_name, labels, model_of, names_of, register
 from paramgroups.schedules import Schedule
 from paramgroups.views import lookup, view
@@ -89,7 +90,8 @@ def arrange(
     _check_names(optimizer, targets)
     for each in targets:
         _check_alike(optimizer, each, way_out)
-        check_values(optimizer, each.written, each.label.name)
+        source = optimizer.param_groups[each.sources[0]] if each.sources else None
+        check_values(optimizer, each.written, each.label.name, source)
     names = names_of(optimizer).parameters
     if model is not None:
         names = names | {param.parameter: param.name for param in params}
@@ -115,7 +117,11 @@ def _put_in_place(
     optimizer: Optimizer, targets: Sequence[Target], names: Mapping[Tensor, str], model: nn.Module | None
 ) -> None:
     """Groups, names and schedules, and the past of each group."""
-    optimizer.param_groups[:] = groups = _dicts(optimizer, targets, names)
+    groups = _dicts(optimizer, targets, names)
+    if isinstance(optimizer, Composite):
+        for group in groups:
+            optimizer.check(group)
+    optimizer.param_groups[:] = groups
     register(optimizer, names, [(each.params, each.label) for each in targets], model)
     for driver in attached(optimizer):
         _follow(driver, targets)
@@ -125,17 +131,32 @@ def _put_in_place(
     rewrite_all(optimizer)
 
 
-def check_values(optimizer: Optimizer, values: Mapping[str, Any], label: str) -> None:
-    """Accept hyperparameters that a group of this optimizer can have.
+def check_values(
+    optimizer: Optimizer, values: Mapping[str, Any], label: str, source: Mapping[str, Any] | None = None
+) -> None:
+    """Accept hyperparameters that a group of this optimizer can have: one that has those of `source`, or a new one.
 
     Raises:
         UnknownHyperparameterError, HyperparameterValueError: it cannot.
+        AlgorithmError: it would be updated by another algorithm than it is.
     """
     where = f"group {label!r}"
+    algorithms = algorithms_of(optimizer)
+    if algorithms is not None and source is not None and ALGORITHM in values:
+        raise AlgorithmError(
+            f"What is to be {where} is updated by {source[ALGORITHM]!r}, and would be by {values[ALGORITHM]!r}.",
+            "A group keeps its algorithm: move(optimizer, ..., to=...) puts parameters into a group of another, and "
+            "remove(...) with add(..., algorithm=...) makes one.",
+        )
+    there: list[Mapping[str, Any]] = [optimizer.defaults, *optimizer.param_groups]
+    kind: hyperparameters.Kinds = type(optimizer)
+    if algorithms is not None:
+        group = {**optimizer.defaults, **values} if source is None else source
+        there, kind = [group if source else {}, {ALGORITHM: None}], algorithms.get(group.get(ALGORITHM, ""), algorithms)
     for key, value in values.items():
         name = hyperparameters.split(key)[0]
-        if name in RESERVED or not any(name in group for group in (optimizer.defaults, *optimizer.param_groups)):
-            hyperparameters.check_name(key, where, type(optimizer))
+        if name in RESERVED or not any(name in group for group in there):
+            hyperparameters.check_name(key, where, kind)
         hyperparameters.check_value(key, hyperparameters.plain(value), where)
         hyperparameters.check_length(key, value, optimizer.defaults.get(key), where)
 
@@ -200,8 +221,13 @@ def _added(optimizer: Optimizer, target: Target, names: Mapping[Tensor, str]) ->
     label, params = target.label.name, list[Any](target.params)
     if any("param_names" in group for group in optimizer.param_groups):
         params = [(names.get(parameter, f"{label}.{index}"), parameter) for index, parameter in enumerate(params)]
-    optimizer.add_param_group({"params": params, "name": label, **target.planned})
-    group = optimizer.param_groups.pop()
+    former = list(optimizer.param_groups)
+    optimizer.param_groups.clear()  # its parameters may be there, in a group of another algorithm
+    try:
+        optimizer.add_param_group({"params": params, "name": label, **target.planned})
+        group = optimizer.param_groups.pop()
+    finally:
+        optimizer.param_groups[:] = former
     return {key: value if key in RESERVED else own_copy(value) for key, value in group.items()}
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
+from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError
 from paramgroups.hyperparameters import ALGORITHM
+from paramgroups.optim.composable import constructed
 from paramgroups.optim.composite import Composite, checked
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
@@ -88,8 +89,9 @@ def _single(
 ) -> Optimizer:
     """An optimizer of one class."""
     defaults = grouping.plan.defaults | _required(kind, grouping)
-    for own in dicts:
-        _try_values(kind, own, defaults)
+    for own in dicts:  # each by itself: a class checks only those values that are given to its constructor
+        values = {key: value for key, value in own.items() if key not in hyperparameters.RESERVED}
+        constructed(kind, own["params"][:1], defaults | values, f"group {own['name']!r}")
     make: Callable[..., Optimizer] = kind
     optimizer = make(dicts, **{key: hyperparameters.own_copy(value) for key, value in defaults.items()})
     for own in optimizer.param_groups:
@@ -108,18 +110,6 @@ def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str,
                     raise MissingHyperparameterError(name, optimizer_class.__name__, group.name)
                 found[name] = group.hyperparameters[name]
     return found
-
-
-def _try_values(optimizer_class: type[Optimizer], group: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Let the class itself judge a group's values: it checks only those given to its constructor."""
-    values = {key: value for key, value in group.items() if key not in hyperparameters.RESERVED}
-    try:
-        optimizer_class(group["params"][:1], **(defaults | values))
-    except Exception as error:  # whatever a foreign constructor raises is its judgement
-        title = optimizer_class.__name__
-        reason = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
-        where, allowed = f"group {group['name']!r}", f"one that {title} accepts"
-        raise GroupRefusedError("values", values, where, allowed, title, reason) from error
 
 
 def _merged(dicts: list[dict[str, Any]], labels: list[Label]) -> tuple[list[dict[str, Any]], list[Label]]:

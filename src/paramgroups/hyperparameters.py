@@ -131,7 +131,7 @@ def class_of(optimizer: Optimizer, group: Mapping[str, Any]) -> type[Optimizer]:
         <class 'torch.optim.sgd.SGD'>
     """
     algorithms = algorithms_of(optimizer)
-    return type(optimizer) if algorithms is None else algorithms[group[ALGORITHM]]
+    return type(optimizer) if algorithms is None else algorithms.get(group.get(ALGORITHM, ""), type(optimizer))
 
 
 def algorithms_of(optimizer: Optimizer) -> Mapping[str, type[Optimizer]] | None:

@@ -23,7 +23,7 @@ from paramgroups.errors import (
     RegroupError,
     listing,
 )
-from paramgroups.hyperparameters import plain
+from paramgroups.hyperparameters import ALGORITHM, algorithms_of, plain
 from paramgroups.params import Label, Param, known, model_of, named, unwrapped
 from paramgroups.plan.audit import selected
 from paramgroups.plan.grouping import Grouping
@@ -276,12 +276,18 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
     optimizer = unwrapped(optimizer)
     targets = present(optimizer)
     known(optimizer, model)  # no parameter of another model
-    grouping = plan.on(model, type(optimizer))
+    grouping = plan.on(model, algorithms_of(optimizer) or type(optimizer), default=_default(plan, optimizer))
     homes = {parameter: index for index, each in enumerate(targets) for parameter in each.params}
     planned = []
     for group in grouping.groups:
         own = [param.parameter for param in group.params]
         sources = list(dict.fromkeys(homes[parameter] for parameter in own if parameter in homes))
+        if ALGORITHM in group.hyperparameters:  # of another algorithm nothing is of use
+            sources = [
+                index
+                for index in sources
+                if optimizer.param_groups[index].get(ALGORITHM) == group.hyperparameters[ALGORITHM]
+            ]
         planned.append(Target(Label(group.name, group.rules), own, sources, planned=group.hyperparameters))
     way_out = "Let the plan say it: Plan(..., {given}), or a rule for these parameters."
     arrange(optimizer, planned, model=model, params=grouping.params, way_out=way_out)
@@ -289,6 +295,12 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
         each.param.parameter.requires_grad_(False)
         each.param.parameter.grad = None
     return grouping
+
+
+def _default(plan: Plan, optimizer: Optimizer) -> str | None:
+    """The algorithm of parameters for which neither the plan names one."""
+    found = None if ALGORITHM in plan.defaults else optimizer.defaults.get(ALGORITHM)
+    return found if algorithms_of(optimizer) is not None else None
 
 
 def _selected(

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.errors import (
+    AlgorithmError,
     DuplicateNameError,
     DuplicateParameterError,
     ForeignParameterError,
@@ -112,7 +113,7 @@ class View(Sequence["Selection"]):
             return False
 
     def table(self) -> Table:
-        """One row a group: name, tensors, elements, and each hyperparameter that is a number."""
+        """One row a group: name, tensors, elements, and each hyperparameter that is a number, its algorithm."""
         groups = self._optimizer.param_groups
         keys = [
             key
@@ -209,6 +210,11 @@ class Selection:
 
     def __setitem__(self, key: str, value: Any) -> None:
         value = hyperparameters.plain(value)
+        if key == hyperparameters.ALGORITHM and hyperparameters.algorithms_of(self._optimizer) is not None:
+            raise AlgorithmError(
+                f"The algorithm of {self._where()} is not changed by hand: the group has not the values for another.",
+                "Put its parameters into a group of the other: pg.regroup.move(optimizer, ..., to=...).",
+            )
         hyperparameters.check_value(key, value, self._where())
         groups = self._groups()
         present = [self._at(group, key, self._optimizer.defaults.get(key, value)) for group in groups]
@@ -261,7 +267,7 @@ class Selection:
         value = group.get(name, default if name in self._optimizer.defaults else None)
         if name in hyperparameters.RESERVED or (value is None and name not in group):
             known = (group.keys() | self._optimizer.defaults.keys()) - hyperparameters.RESERVED
-            kind = type(self._optimizer).__name__
+            kind = hyperparameters.class_of(self._optimizer, group).__name__
             raise UnknownHyperparameterError(name, self._where(), kind, nearest(name, known), sorted(known))
         if index is None:
             return value
@@ -359,6 +365,8 @@ def _numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
 
 
 def _is_shown(key: str, value: Any) -> bool:
+    if key == hyperparameters.ALGORITHM:
+        return isinstance(value, str)
     return key not in hyperparameters.RESERVED and next(_numbers(key, value), None) is not None
 
 

@@ -18,7 +18,7 @@ ADAM = frozenset({"step", "exp_avg", "exp_avg_sq"})
 def fitting(kind: type[optim.Optimizer], answers: Answers | None = None, **options: Any) -> Fitting:
     """Of an optimizer with one group."""
     optimizer = kind([nn.Parameter(torch.ones(2, 2))], **options)
-    return Fitting(optimizer, optimizer.param_groups[0], {} if answers is None else answers)
+    return Fitting(type(optimizer), optimizer.param_groups[0], {} if answers is None else answers)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_some_classes_cannot_be_asked(kind):
 def test_nor_can_one_that_needs_what_is_in_no_group():
     """Its constructor says no."""
     optimizer = Stubborn([nn.Parameter(SQUARE)], "this")
-    assert Fitting(optimizer, optimizer.param_groups[0], {}).kept(SQUARE) is None
+    assert Fitting(type(optimizer), optimizer.param_groups[0], {}).kept(SQUARE) is None
 
 
 def test_each_kind_of_group_is_asked_once():
@@ -123,7 +123,7 @@ def test_asking_leaves_no_trace(capsys):
 
     optimizer = Loud([nn.Parameter(torch.ones(2))], lr=torch.tensor(0.1))
     before, seed = copy.deepcopy(optimizer.state_dict()), torch.get_rng_state()
-    found = Fitting(optimizer, optimizer.param_groups[0], {})
+    found = Fitting(type(optimizer), optimizer.param_groups[0], {})
     assert found.kept(SQUARE) == ADAM
     assert found.own == frozenset(optimizer.param_groups[0])
     assert optimizer.state_dict() == before

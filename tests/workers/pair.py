@@ -22,6 +22,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
+from composed import IN_PAIRS, composed
 from optims import served
 from paramgroups.optim.ordinary import local
 from trainers import (
@@ -110,6 +111,12 @@ def beside_torchs(rig: Rig) -> Iterator[None]:
 
 def situations(folder: Path) -> dict[str, Situation]:
     """Every situation of two processes; `folder` is for files."""
+    several = composed(of_one_algorithm(folder / "several"))
+    return of_one_algorithm(folder) | {f"several algorithms, {name}": several[name] for name in IN_PAIRS}
+
+
+def of_one_algorithm(folder: Path) -> dict[str, Situation]:
+    """Those whose optimizers are of one class."""
     dcp: Mapping[str, Callable[..., Iterator[None]]] = {
         f"FSDP2, DCP save/load, {'scheduler' if first else 'optimizer'} first, {kind}": partial(
             resumed, folder=folder / f"{first}{kind}", scheduler_first=first, stepped=kind != "fresh"

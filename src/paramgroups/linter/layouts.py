@@ -13,10 +13,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from paramgroups.build import exactly
-from paramgroups.hyperparameters import RESERVED, number, of_class
+from paramgroups.hyperparameters import ALGORITHM, RESERVED, Kinds, algorithms_of, number
 from paramgroups.linter.curves import Curve
 from paramgroups.params import Param, known, labels, model_of
 from paramgroups.plan import Grouping
+from paramgroups.plan.algorithms import Algorithms
 from paramgroups.plan.depth import is_head
 from paramgroups.selectors import BIASES, EMBEDDINGS, NORMS
 
@@ -64,12 +65,12 @@ class Layout:
 
     Args:
         groups: in order.
-        kind: the class of the optimizer, where that is known.
+        kind: the class of the optimizer, or of several algorithms each, where that is known.
         left_alone: the names of groups whose lr is to be left alone.
     """
 
     groups: tuple[Members, ...]
-    kind: type[Optimizer] | None = None
+    kind: Kinds = None
     left_alone: Collection[str] = frozenset()
 
     @property
@@ -83,11 +84,13 @@ class Layout:
         return len({(exactly(group.values), _driven(group)) for group in self.groups})
 
     def is_muon(self, group: Members) -> bool:
-        """Whether Muon updates a group: by the group's own `algorithm`, or else by the optimizer's class."""
-        algorithm = group.values.get("algorithm")
-        if algorithm is not None:
+        """Whether Muon updates a group: by the class of its algorithm, or that one's name where no class is known."""
+        algorithm, kind = group.values.get(ALGORITHM), self.kind
+        if isinstance(kind, Mapping):
+            kind = kind.get(str(algorithm))
+        elif algorithm is not None:
             return str(getattr(algorithm, "__name__", algorithm)).lower() == "muon"
-        return self.kind is not None and any(base.__name__ == "Muon" for base in self.kind.__mro__)
+        return kind is not None and any(base.__name__ == "Muon" for base in kind.__mro__)
 
 
 def _driven(group: Members) -> tuple[tuple[str, int], ...]:
@@ -97,17 +100,17 @@ def _driven(group: Members) -> tuple[tuple[str, int], ...]:
 
 def of_grouping(
     grouping: Grouping,
-    kind: type[Optimizer] | None = None,
+    kind: Kinds = None,
     curves: Iterable[Curve] = (),
     left_alone: Collection[str] = frozenset(),
 ) -> Layout:
     """The groups of a plan on a model, with the defaults of the optimizer's class."""
-    defaults = {} if kind is None else of_class(kind)
+    known = Algorithms(kind)
     meant, driven = _deliberate(grouping), _by_group(curves)
-    groups = [
-        Members(each.name, each.params, {**defaults, **each.hyperparameters}, driven.get(each.name, {}), meant)
-        for each in grouping.groups
-    ]
+    groups = []
+    for each in grouping.groups:
+        values = known.defaults(each.hyperparameters) | each.hyperparameters
+        groups.append(Members(each.name, each.params, values, driven.get(each.name, {}), meant))
     return Layout(tuple(groups), kind, left_alone)
 
 
@@ -133,7 +136,7 @@ def of_optimizer(
         )
         for label, group in zip(labels(optimizer), optimizer.param_groups, strict=True)
     ]
-    return Layout(tuple(groups), type(optimizer), left_alone)
+    return Layout(tuple(groups), algorithms_of(optimizer) or type(optimizer), left_alone)
 
 
 def _by_group(curves: Iterable[Curve]) -> dict[str, dict[str, Curve]]:

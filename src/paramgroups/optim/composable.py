@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from paramgroups.errors import UncomposableError
+from paramgroups.errors import GroupRefusedError, UncomposableError
 from paramgroups.hyperparameters import of_class, own_copy
 from paramgroups.optim.updates import unhooked
 
@@ -38,6 +38,21 @@ def check_class(kind: type[Optimizer]) -> None:
     closure = inspect.signature(kind.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
         _refuse(kind, "its step() needs a closure, which it evaluates more than once")
+
+
+def constructed(kind: type[Optimizer], params: Any, values: Mapping[str, Any], where: str) -> Optimizer:
+    """What a class makes of parameters or groups, which it judges by itself: only what its constructor is given.
+
+    Raises:
+        GroupRefusedError: it refuses them.
+    """
+    make: Callable[..., Optimizer] = kind
+    try:
+        return make(params, **values)
+    except Exception as error:  # whatever a foreign constructor raises is its judgement
+        title = kind.__name__
+        reason = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+        raise GroupRefusedError("values", values, where, f"one that {title} accepts", title, reason) from error
 
 
 def check_behaviour(kind: type[Optimizer], like: Tensor, values: Mapping[str, Any]) -> None:

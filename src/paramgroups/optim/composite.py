@@ -17,8 +17,6 @@ from torch.optim.optimizer import ParamsT
 from paramgroups import hyperparameters
 from paramgroups.errors import (
     AlgorithmError,
-    GroupRefusedError,
-    ParamGroupsError,
     UncomposableError,
     UnknownAlgorithmError,
     UnknownHyperparameterError,
@@ -26,7 +24,7 @@ from paramgroups.errors import (
     nearest,
 )
 from paramgroups.hyperparameters import ALGORITHM, REQUIRED, RESERVED, own_copy
-from paramgroups.optim.composable import check_behaviour, check_class
+from paramgroups.optim.composable import check_behaviour, check_class, constructed
 from paramgroups.optim.ordinary import Group
 from paramgroups.optim.updates import Updating, unhooked
 from paramgroups.params import check_group_name
@@ -121,7 +119,15 @@ class Composite(Updating):
             del self.param_groups[-1][key]  # a default of torch's base, which is none of the algorithm's
         self.state.update(made.state)  # what some make before the first step
 
-    def _made(self, group: Group) -> Optimizer:
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Accept a group that could be one of this optimizer.
+
+        Raises:
+            UnknownAlgorithmError, UnknownHyperparameterError, GroupRefusedError: as `add_param_group`.
+        """
+        self._made(group)
+
+    def _made(self, group: Mapping[str, Any]) -> Optimizer:
         """An optimizer of one group alone, made complete and accepted by the class of its algorithm."""
         label = str(group.get("name", f"group{len(self.param_groups)}"))
         where = f"group {label!r}"
@@ -130,21 +136,17 @@ class Composite(Updating):
         known = hyperparameters.of_class(kind)
         values = {key: own_copy(value) for key, value in self._given.items() if key in known}
         values |= {key: value for key, value in group.items() if key in known}
-        others = {key: value for key, value in group.items() if key not in known}
-        for key in others.keys() - RESERVED - {ALGORITHM}:
-            self._check_stranger(key, where, kind)
-        try:
-            made = kind([others | {"name": label, ALGORITHM: name}], **values)
-        except ParamGroupsError:
-            raise
-        except Exception as error:  # whatever a foreign constructor raises is its judgement
-            title, reason = kind.__name__, f"{type(error).__name__}: {error}"
-            raise GroupRefusedError("values", values, where, f"one that {title} accepts", title, reason) from error
+        made = constructed(kind, [{"params": group["params"], "name": label, ALGORITHM: name}], values, where)
         if len(made.param_groups) != 1:
             raise UncomposableError(kind.__name__, "it makes several groups of one", "Give it groups it leaves alone.")
         own = made.param_groups[0]
         if "name" not in group:
             del own["name"]
+        for key, value in group.items():
+            if key not in own and key not in known and key not in RESERVED:
+                self._check_stranger(key, where, kind)
+            if key not in known and key != "params":
+                own[key] = value
         for key, value in values.items():
             own.setdefault(key, value)  # an argument that is no hyperparameter: here it is copied and saved
         if name not in self._inner and own["params"]:
@@ -200,7 +202,7 @@ class Composite(Updating):
         return found
 
     def _settle(self) -> None:
-        """Take note of which algorithm has what: one that is new is made, and state of another is dropped."""
+        """Take note of which algorithm has what: one that is new is made, and state of another class dropped."""
         groups: dict[str, list[Group]] = {}
         for index, group in enumerate(self.param_groups):
             where = f"group {group.get('name', f'group{index}')!r}"
@@ -214,7 +216,7 @@ class Composite(Updating):
         self._homes = [(group[ALGORITHM], list(group["params"])) for group in self.param_groups]
         for name, params in self._homes:
             for parameter in params:
-                if former.get(id(parameter), name) != name:
+                if self.algorithms[former.get(id(parameter), name)] is not self.algorithms[name]:
                     self.state.pop(parameter, None)
 
     def _fresh(self, name: str, own: list[Group]) -> Optimizer:

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from paramgroups.errors import StateMismatchError, described, did_you_mean, listing
-from paramgroups.hyperparameters import RESERVED, of_class, of_torch
+from paramgroups.errors import StateMismatchError, UnknownAlgorithmError, described, did_you_mean, listing
+from paramgroups.hyperparameters import ALGORITHM, RESERVED, Kinds, of_class, of_torch
+from paramgroups.optim.composite import Composite
 from paramgroups.params import clean_keys, named
 from paramgroups.plan import Grouping
 from paramgroups.state.fitting import IMPLEMENTATION
@@ -37,9 +37,7 @@ _SHOWN: Final = 4  # misfits that are told one by one
 _BY_GROUP: Final = "[['body.weight', ...], ['head.weight', ...]]"
 
 
-def adopt(
-    state_dict: Mapping[str, Any], names: Names = None, *, optimizer_class: type[Optimizer] | None = None
-) -> dict[str, Any]:
+def adopt(state_dict: Mapping[str, Any], names: Names = None, *, optimizer_class: Kinds = None) -> dict[str, Any]:
     """The named state that torch's `optimizer.state_dict()` comes to, for `load_named_state`.
 
     The order has to be known, never guessed: names in the state itself are the truth, and others are held against
@@ -50,13 +48,14 @@ def adopt(
         names: the model; or `plan.on(model)`, whose groups the optimizer had; or the names, group by group; nothing
             where they are in the state. By names alone, only the state tells the shapes, as far as it does.
         optimizer_class: which the state is of. Without it, state is taken over by any class that keeps just these
-            entries, and that can be asked which: LBFGS and SparseAdam cannot.
+            entries, and that can be asked which: LBFGS and SparseAdam cannot. Of a `Composite` its `algorithms`.
 
     Returns:
         As `named_state`; the tensors are not copied. A shape that nothing tells is None, such a class `"unknown"`.
 
     Raises:
         StateMismatchError: this is no such state, or the names, their order or the shapes do not fit; it says which.
+        UnknownAlgorithmError: a group has none of the algorithms.
         TypeError: `names` are none.
 
     Example:
@@ -73,7 +72,7 @@ def adopt(
         Name all of them, in the order of the optimizer's groups, and of the parameters in each.
     """
     groups, packed = _parts(state_dict)
-    kinds, known = _class(optimizer_class, groups)
+    kinds, classes = _classes(optimizer_class, groups)
     members, model = _members(groups, names), _found(names)
     by_position = {
         position: name
@@ -93,8 +92,9 @@ def adopt(
             "parameters": tuple(own),
             "settings": {key: group[key] for key in group if key in known and key not in RESERVED | IMPLEMENTATION},
             "run": {key: group[key] for key in group if key not in known and key not in RESERVED},
+            **more,
         }
-        for index, (group, own) in enumerate(zip(groups, members, strict=True))
+        for index, (group, own, (known, more)) in enumerate(zip(groups, members, classes, strict=True))
     ]
     others = {key: value for key, value in packed.items() if key not in by_position}
     return {"version": VERSION, "optimizer": kinds, "parameters": parameters, "groups": made, "others": others}
@@ -145,25 +145,36 @@ def _inside(value: object) -> Iterator[str]:
             yield from (f"[{key!r}]{path}" for path in _inside(item))
 
 
-def _class(
-    kind: type[Optimizer] | None, groups: Sequence[Mapping[str, Any]]
-) -> tuple[tuple[str, ...], Collection[str]]:
-    """The names of an optimizer class as `class_names` has them, and of its hyperparameters.
+_Known: TypeAlias = tuple[Collection[str], Mapping[str, Any]]
+"""The hyperparameters that a group can have, and what is said of its class besides."""
+
+
+def _classes(kinds: Kinds, groups: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[_Known]]:
+    """The names of an optimizer class as `class_names` has them, and what is known of each group.
 
     Raises:
         StateMismatchError: nobody knows the class, and its groups hold what no optimizer of torch's knows.
+        UnknownAlgorithmError: a group has none of several algorithms.
         NotAnOptimizerError: it is none.
     """
-    if kind is not None:
-        known = of_class(kind)
-        return class_names(kind), known
-    strange = {key for group in groups for key in group} - of_torch() - RESERVED - _OF_SCHEDULERS
+    if isinstance(kinds, Mapping):
+        found: list[_Known] = []
+        for index, group in enumerate(groups):
+            if group.get(ALGORITHM) not in kinds:
+                raise UnknownAlgorithmError(group.get(ALGORITHM), f"the state's group {index}", list(kinds))
+            kind = kinds[group[ALGORITHM]]
+            found.append(({*of_class(kind), ALGORITHM}, {"kinds": class_names(kind)}))
+        return class_names(Composite), found
+    if kinds is not None:
+        known = of_class(kinds)
+        return class_names(kinds), [(known, {})] * len(groups)
+    strange = {key for group in groups for key in group} - of_torch() - RESERVED - _OF_SCHEDULERS - {ALGORITHM}
     if strange:
         raise StateMismatchError(
             f"The groups hold {listing(sorted(strange))}, which no optimizer of torch has: settings, or the run's own?",
             "Say which class the state is of: optimizer_class=...",
         )
-    return ("unknown",), of_torch()
+    return ("unknown",), [(of_torch() | {ALGORITHM}, {})] * len(groups)
 
 
 def _members(groups: Sequence[Mapping[str, Any]], names: Names) -> list[list[str]]:

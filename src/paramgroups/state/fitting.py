@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from paramgroups.hyperparameters import RESERVED, number, of_class, own_copy
+from paramgroups.hyperparameters import ALGORITHM, RESERVED, algorithms_of, class_of, number, of_class, own_copy
 
 IMPLEMENTATION = frozenset({"foreach", "fused", "capturable", "differentiable"})
 """Group entries that say how a step is computed here, and never what it comes to."""
@@ -28,31 +28,37 @@ Answers: TypeAlias = dict[tuple[Any, ...], frozenset[str] | None]
 
 
 def settings(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a group that a user sets: what the class's constructor takes."""
-    known = of_class(type(optimizer))
+    """The entries of a group that a user sets: what its class's constructor takes, and its algorithm of several."""
+    known = _set_by_users(optimizer, group)
     return {key: value for key, value in group.items() if key in known and key not in _NO_SETTINGS}
 
 
 def run_state(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of a group that no constructor takes: the run's, as Prodigy's `d` and `k`, and the user's own."""
-    known = of_class(type(optimizer))
+    known = _set_by_users(optimizer, group)
     return {key: value for key, value in group.items() if key not in known and key not in RESERVED}
 
 
+def _set_by_users(optimizer: Optimizer, group: Mapping[str, Any]) -> Set[str]:
+    known = of_class(class_of(optimizer, group)).keys()
+    return known if algorithms_of(optimizer) is None else known | {ALGORITHM}
+
+
 class Fitting:
-    """What an optimizer keeps in one of its groups, and for the parameters there.
+    """What an optimizer class keeps in a group, and for the parameters there.
 
     Args:
-        optimizer: whose class is asked.
+        kind: that is asked.
         group: with whose settings.
         answers: those of the optimizer's other groups, to ask once for each kind of group.
     """
 
-    def __init__(self, optimizer: Optimizer, group: Mapping[str, Any], answers: Answers) -> None:
-        self._class = type(optimizer)
-        self._options = settings(optimizer, group)
+    def __init__(self, kind: type[Optimizer], group: Mapping[str, Any], answers: Answers) -> None:
+        self._class = kind
+        known = of_class(kind)
+        self._options = {key: value for key, value in group.items() if key in known and key not in _NO_SETTINGS}
         self._answers = answers
-        self.kind = tuple((name, _kind(value)) for name, value in sorted(self._options.items()))
+        self.kind = kind, *((name, _kind(value)) for name, value in sorted(self._options.items()))
         """Groups of one kind keep the same entries."""
 
     def kept(self, parameter: Tensor) -> frozenset[str] | None:

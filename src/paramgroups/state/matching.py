@@ -14,7 +14,7 @@ from torch.optim import LBFGS, Optimizer
 
 from paramgroups.driver import rewrite_all
 from paramgroups.errors import StateMismatchError, listing
-from paramgroups.hyperparameters import own_copy
+from paramgroups.hyperparameters import algorithms_of, class_of, own_copy
 from paramgroups.params import labels
 from paramgroups.state.fitting import Answers, Fitting, settings
 from paramgroups.state.layout import checked, class_names
@@ -132,39 +132,53 @@ def match(
     check_model(renamed, names)
     sources = {new: old for old, new in renamed.items()}
     former, present = tuple(saved["optimizer"]), class_names(type(optimizer))
-    same, related = former == present, bool({*former} & {*present})
     usable = records if _are_one_by_one(optimizer, names, sources, records) else {}
-    tally = _Tally(related=related)
-    state: dict[Any, Any] = dict(saved["others"]) if same else {}
+    tally = _Tally()
+    state: dict[Any, Any] = dict(saved["others"]) if former == present else {}
     exact: set[int] = set()
     entries: list[dict[str, Any]] = []
     differences: list[Difference] = []
     answers: Answers = {}
     index = 0
-    formers = {id(group): Fitting(optimizer, group["settings"], answers) for group in saved["groups"] if same}
+    formers = _formers(optimizer, saved, answers)
     for label, group, own, paths in zip(labels(optimizer), optimizer.param_groups, names, driven, strict=True):
         origins = {id(home): home for name in own for home in [homes.get(sources.get(name, ""))] if home is not None}
-        kept = Fitting(optimizer, group, answers).own if any(each["run"] for each in origins.values()) else None
+        kind = class_of(optimizer, group)
+        same = all(_kinds(each, saved) == class_names(kind) for each in origins.values())
+        kept = Fitting(kind, group, answers).own if any(each["run"] for each in origins.values()) else None
         settling = Settling(label.name, group, settings(optimizer, group), list(origins.values()), paths)
         taken, found = settling.compared(kept, saved=policies.hyperparameters == "saved", same=same)
-        fitting = Fitting(optimizer, settling.outcome(taken), answers)
+        fitting = Fitting(kind, settling.outcome(taken), answers)
         entries.append(taken)
         differences += found
         for name, parameter in zip(own, group["params"], strict=True):
             source = sources.get(name, "")
-            record = usable.get(source)
-            moved = tally.judge(name, record, parameter, fitting, formers.get(id(homes.get(source))))
+            record, home = usable.get(source), homes.get(source)
+            related = home is not None and not set(class_names(kind)).isdisjoint(_kinds(home, saved))
+            moved = tally.judge(name, record, parameter, fitting, formers.get(id(home)), related=related)
             if record and moved:
                 state[index] = moved
                 exact |= {index} if record.get("dtype") == str(parameter.dtype) else set()
             index += 1
     here = {name for own in names for name in own}
     tally.dropped += [old for old, new in renamed.items() if new not in here or old not in usable]
-    if not same:
+    if former != present:
         differences.insert(0, Difference("optimizer", former[0], present[0], present[0]))
     report = tally.report(renamed, differences)
     policies.check(report)
     return Fitted(optimizer, state, exact, entries, report)
+
+
+def _kinds(group: Mapping[str, Any], saved: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class, and those it inherits from, by which a saved group was updated."""
+    return tuple(group.get("kinds", saved["optimizer"]))
+
+
+def _formers(optimizer: Optimizer, saved: Mapping[str, Any], answers: Answers) -> dict[int, Fitting]:
+    """What was kept in each saved group, by identity, where its class is one of the optimizer's still."""
+    classes = {class_names(kind): kind for kind in (algorithms_of(optimizer) or {"": type(optimizer)}).values()}
+    kinds = {id(group): classes.get(_kinds(group, saved)) for group in saved["groups"]}
+    return {id(g): Fitting(kind, g["settings"], answers) for g in saved["groups"] if (kind := kinds[id(g)])}
 
 
 def _are_one_by_one(
@@ -184,7 +198,6 @@ def _are_one_by_one(
 class _Tally:
     """What becomes of each parameter."""
 
-    related: bool
     moved: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -198,6 +211,8 @@ class _Tally:
         parameter: Tensor,
         fitting: Fitting,
         former: Fitting | None,
+        *,
+        related: bool,
     ) -> dict[str, Any]:
         """The state that a parameter gets, empty for none.
 
@@ -207,6 +222,7 @@ class _Tally:
             parameter: itself.
             fitting: what is kept for it now.
             former: what was, where the class is still the same.
+            related: whether the classes have one in common.
         """
         if record is None:
             self.fresh.append(name)
@@ -217,21 +233,28 @@ class _Tally:
             return {}
         found: dict[str, Any] | None = dict(record["state"])
         if found and (former is None or former.kind != fitting.kind):
-            found = self._refit(name, found, parameter, fitting, former)
+            found = self._refit(name, found, parameter, fitting, former, related=related)
         (self.refitted if found is None else self.moved).append(name)
         return found or {}
 
     def _refit(
-        self, name: str, state: dict[str, Any], parameter: Tensor, fitting: Fitting, former: Fitting | None
+        self,
+        name: str,
+        state: dict[str, Any],
+        parameter: Tensor,
+        fitting: Fitting,
+        former: Fitting | None,
+        *,
+        related: bool,
     ) -> dict[str, Any] | None:
         """What another class, or other settings, make of a parameter's state; None where it is of no use to them."""
         held = frozenset(key for key, value in state.items() if value is not None)
         wanted = fitting.kept(parameter) if held else held
         before = held if former is None else former.kept(parameter)
         if wanted is None or before is None:
-            return state if self.related else None
+            return state if related else None
         lost, new = held & (before - wanted), wanted - before - held
-        if ((lost or new) and not self.related) or (wanted and wanted.isdisjoint(held)):
+        if ((lost or new) and not related) or (wanted and wanted.isdisjoint(held)):
             return None
         started = fitting.fresh(parameter) if new else {}
         if started is None:

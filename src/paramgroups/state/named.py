@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from paramgroups.collector import paused
 from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, listing
+from paramgroups.hyperparameters import algorithms_of, class_of
 from paramgroups.params import known, labels, parameter_names, unwrapped
 from paramgroups.state.fitting import run_state, settings
 from paramgroups.state.layout import VERSION, class_names
@@ -37,7 +38,8 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
         Plain containers, numbers, text and the optimizer's own tensors, not copies, as `torch.save` takes them:
         `version`; `optimizer`, its class and those it inherits from; `parameters`, name -> `shape`, `state`, and the
         parameter's `dtype` where some of its state has another; `groups`, each with `name`, `rules`, `parameters`,
-        `settings` and what else stands in it, `run`; `others`, state of no parameter.
+        `settings` and what else stands in it, `run`, and of several algorithms its class and those it inherits from,
+        `kinds`; `others`, state of no parameter.
 
     Raises:
         StateMismatchError: a parameter has no name.
@@ -64,13 +66,18 @@ def named_state(optimizer: Optimizer, model: nn.Module | None = None) -> dict[st
     groups: list[dict[str, Any]] = []
     parameters: dict[str, dict[str, Any]] = {}
     for label, group, own in zip(labels(optimizer), optimizer.param_groups, names, strict=True):
-        made = {"name": label.name, "rules": label.rules, "parameters": tuple(own)}
+        made = {"name": label.name, "rules": label.rules, "parameters": tuple(own), **_kinds(optimizer, group)}
         groups.append({**made, "settings": settings(optimizer, group), "run": run_state(optimizer, group)})
         for name, parameter in zip(own, group["params"], strict=True):
             parameters[name] = _record(parameter, states.get(name, {}))
     others = {key: state for key, state in packed["state"].items() if key not in by_index}
     kinds = class_names(type(optimizer))
     return {"version": VERSION, "optimizer": kinds, "parameters": parameters, "groups": groups, "others": others}
+
+
+def _kinds(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
+    """The class of a group's algorithm, where there are several."""
+    return {} if algorithms_of(optimizer) is None else {"kinds": class_names(class_of(optimizer, group))}
 
 
 def _record(parameter: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from paramgroups.errors import StateMismatchError, listing
-from paramgroups.hyperparameters import own_copy, without_tensors
+from paramgroups.hyperparameters import ALGORITHM, own_copy, without_tensors
 from paramgroups.state.report import Difference
 from paramgroups.tables import show
 
@@ -60,7 +60,7 @@ class Settling:
                 taken |= self._by_policy(key, values, differences, saved=saved)
         for key, values in self._saved("settings"):
             if key in self.settings:
-                taken |= self._by_policy(key, values, differences, saved=saved)
+                taken |= self._by_policy(key, values, differences, saved=saved and key != ALGORITHM)
         return taken, differences
 
     def outcome(self, taken: Mapping[str, Any]) -> dict[str, Any]:
