@@ -31,6 +31,23 @@ CASES = {
             "Select them with Ndim(2), and give norms, biases and convolutions to another optimizer, AdamW say."
         ),
     ),
+    "nothing for Muon": (
+        errors.NoHiddenMatrixError("Net", ["0.weight", "2.weight"], "EMBEDDINGS | Named('0.weight', '2.weight')"),
+        (
+            "Net has no hidden matrix for Muon; its matrices: '0.weight', '2.weight'. "
+            "Not hidden is what EMBEDDINGS | Named('0.weight', '2.weight') selects.\n"
+            "Train it with AdamW alone, or say which are the head and what reads the data: "
+            "plans.muon(model, outer='head.*')."
+        ),
+    ),
+    "nothing for Muon, and no matrix": (
+        errors.NoHiddenMatrixError("Net", [], "EMBEDDINGS"),
+        (
+            "Net has no hidden matrix for Muon; its matrices: none.\n"
+            "Train it with AdamW alone, or say which are the head and what reads the data: "
+            "plans.muon(model, outer='head.*')."
+        ),
+    ),
     "a rule that says nothing": (
         errors.EmptyRuleError("Rule('a')"),
         (

@@ -13,6 +13,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     │   ├── AlgorithmError
     │   ├── UnknownAlgorithmError
     │   ├── UncomposableError (TypeError)
+    │   ├── NoHiddenMatrixError
     │   ├── EmptyRuleError
     │   ├── NothingToScaleError
     │   ├── MissingHyperparameterError
@@ -86,6 +87,7 @@ from paramgroups.errors.planning import (
     InvalidNameError,
     MissingHyperparameterError,
     MixedValueError,
+    NoHiddenMatrixError,
     NotAMatrixError,
     NotAModelError,
     NotAnOptimizerError,
@@ -176,6 +178,7 @@ __all__ = [
     "MissingExtraError",
     "MissingHyperparameterError",
     "MixedValueError",
+    "NoHiddenMatrixError",
     "NotAMatrixError",
     "NotAModelError",
     "NotAnOptimizerError",

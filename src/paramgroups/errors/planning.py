@@ -126,6 +126,23 @@ class NotAMatrixError(PlanError):
 
 
 @dataclass(eq=False, repr=False)
+class NoHiddenMatrixError(PlanError):
+    """A model with nothing for Muon. Fields: `model` (its class), `matrices` (names), `outer` (what is not hidden)."""
+
+    model: str
+    matrices: list[str]
+    outer: str
+
+    def __str__(self) -> str:
+        taken = f" Not hidden is what {self.outer} selects." if self.matrices else ""
+        return (
+            f"{self.model} has no hidden matrix for Muon; its matrices: {listing(self.matrices) or 'none'}.{taken}\n"
+            "Train it with AdamW alone, or say which are the head and what reads the data: "
+            "plans.muon(model, outer='head.*')."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class EmptyRuleError(PlanError):
     """A rule that says nothing. Field: `rule`."""
 

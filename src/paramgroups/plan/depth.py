@@ -37,6 +37,18 @@ def is_head(step: str) -> bool:
     return _HEAD.fullmatch(step) is not None
 
 
+def in_layer(path: str) -> bool:
+    """Whether a module of this path is inside a numbered layer.
+
+    Example:
+        >>> in_layer("encoder.layers.0.mlp"), in_layer("layer1.conv"), in_layer("layers.0"), in_layer("head.0.mlp")
+        (True, True, False, False)
+    """
+    above = path.split(".")[:-1]
+    numbered = (each for before, step in zip(["", *above], above, strict=False) for each in (step, f"{before}_{step}"))
+    return any(map(_NUMBERED.fullmatch, numbered))
+
+
 def layers(params: Sequence[Param], given: Depths | None = None) -> list[int]:
     """The layer of each parameter, an int from 0 (nearest the input) without gaps when inferred.
 
