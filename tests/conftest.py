@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+
+import processes
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
 
@@ -10,3 +13,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def together(tmp_path_factory):
+    """What two processes under torchrun found in every case of `workers/together.py`, launched once for all tests."""
+    return processes.launch("together", tmp_path_factory.mktemp("together"))

@@ -42,6 +42,8 @@ RANKS = {
     "expressions": 3,
     "optim": 3,
     "plans": 3,
+    "agreement": 3,
+    "sharding": 3,
     "build": 4,
     "scheduler": 4,
     "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
@@ -71,6 +73,7 @@ UNMIRRORED = {
     "test_examples",
     "test_laws",
     "test_package",
+    "test_parity",
     "test_resuming",
     "test_trainers",
 }

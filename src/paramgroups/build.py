@@ -6,16 +6,21 @@ Knows how to construct; what the groups are is the plan's work.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError
+from paramgroups.agreement import Statement, agreed, several
+from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError, described
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
+from paramgroups.sharding import watch
+
+if TYPE_CHECKING:
+    from paramgroups.agreement import Ranks
 
 OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
@@ -44,9 +49,31 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
 
 
 def build(
-    plan: Plan, model: nn.Module, optimizer_class: type[OptimizerT], *, merge: bool = False, **kwargs: Any
+    plan: Plan,
+    model: nn.Module,
+    optimizer_class: type[OptimizerT],
+    *,
+    merge: bool = False,
+    ranks: Ranks = True,
+    **kwargs: Any,
 ) -> OptimizerT:
     """An optimizer with the plan's groups; see `Plan.build`."""
+    with agreed(ranks) as account:
+        optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
+        if several():
+            account.statements = _statements(grouping, optimizer)
+    for each in grouping.frozen:
+        each.param.parameter.requires_grad_(False)
+        each.param.parameter.grad = None
+    if several():
+        watch(optimizer)
+    return optimizer
+
+
+def _built(
+    plan: Plan, model: nn.Module, optimizer_class: type[OptimizerT], merge: bool, kwargs: dict[str, Any]
+) -> tuple[OptimizerT, Grouping]:
+    """The optimizer, with names, and what the plan came to; the model is left as it is."""
     for key, value in kwargs.items():
         hyperparameters.check_name(key, "build", optimizer_class)
         hyperparameters.check_value(key, hyperparameters.plain(value), "build")
@@ -67,10 +94,19 @@ def build(
             own.pop(key, None)  # an argument of the constructor that is no hyperparameter, such as SAM's base_optimizer
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
-    return optimizer
+    return optimizer, grouping
+
+
+def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
+    """What the processes have to agree on: the class, every group's values, and where every parameter is, in order."""
+    places = [(f"in group {group.name!r}", group.params) for group in grouping.groups]
+    places += [(each.reason, (each.param,)) for each in grouping.frozen]
+    found = [("the optimizer", described(type(optimizer)))]
+    found += [(f"parameter {param.name!r}", place) for place, params in places for param in params]
+    found += [(f"the shape of {param.name!r}", str(tuple(param.parameter.shape))) for param in grouping.params]
+    for group in optimizer.param_groups:
+        found += [(f"{key} of group {group['name']!r}", value) for key, value in exactly(group)]
+    return found
 
 
 def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str, Any]:

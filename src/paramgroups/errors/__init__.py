@@ -51,6 +51,9 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── ProcessesError (RuntimeError)       processes that would not train as one
+    │   ├── DisagreementError
+    │   └── ReplacedParametersError (ValueError)
     ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
@@ -92,6 +95,11 @@ from paramgroups.errors.planning import (
     UnknownHyperparameterError,
     UnknownModelError,
     UnmatchedRuleError,
+)
+from paramgroups.errors.processes import (
+    DisagreementError,
+    ProcessesError,
+    ReplacedParametersError,
 )
 from paramgroups.errors.root import (
     ParamGroupsError,
@@ -145,6 +153,7 @@ __all__ = [
     "DamagedFileError",
     "DataError",
     "DepthError",
+    "DisagreementError",
     "DuplicateNameError",
     "DuplicateParameterError",
     "DurationError",
@@ -174,8 +183,10 @@ __all__ = [
     "ParamGroupsError",
     "ParameterNameError",
     "PlanError",
+    "ProcessesError",
     "RecipeError",
     "RegroupError",
+    "ReplacedParametersError",
     "RunError",
     "ScheduleArgumentError",
     "ScheduleError",

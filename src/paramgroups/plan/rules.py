@@ -19,6 +19,8 @@ from paramgroups.plan.depth import Depths
 from paramgroups.selectors import ALL, Named, Selector, selector
 
 if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
     from paramgroups.plan.grouping import Grouping
 
 
@@ -280,21 +282,34 @@ class Plan:
 
         return group(self, model, optimizer_class)
 
-    def build(self, model: nn.Module, optimizer_class: type[Optimizer], *, merge: bool = False, **kwargs: Any) -> Any:
+    def build(
+        self,
+        model: nn.Module,
+        optimizer_class: type[Optimizer],
+        *,
+        merge: bool = False,
+        ranks: bool | ProcessGroup = True,
+        **kwargs: Any,
+    ) -> Any:
         """An optimizer over `model` with these groups, named; frozen parameters are frozen.
+
+        Where torch.distributed has brought several processes together, they must resolve the same groups, and each of
+        them must call this: it waits for the others.
 
         Args:
             model: whose parameters are grouped.
             optimizer_class: any subclass of `torch.optim.Optimizer`.
             merge: put groups of equal values into one, for optimizers that pay for each group.
+            ranks: the processes that must agree: all, those of a process group, or with False none.
             **kwargs: further arguments of the class, such as `fused=True`.
 
         Raises:
             PlanError: see its subclasses; the model and its parameters are then unchanged.
+            DisagreementError: a process resolved other groups, or failed; the first difference is named.
         """
         from paramgroups.build import build
 
-        return build(self, model, optimizer_class, merge=merge, **kwargs)
+        return build(self, model, optimizer_class, merge=merge, ranks=ranks, **kwargs)
 
     def apply(self, optimizer: Optimizer, model: nn.Module) -> Grouping:
         """Turn the groups of a live optimizer into those of this plan.

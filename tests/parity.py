@@ -1,0 +1,177 @@
+"""A training of twenty steps, in one process and in several: the same global batch, and no noise between processes."""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+import paramgroups as pg
+
+STEPS, BATCH = 20, 12
+PLAN = pg.Plan(
+    pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="no_decay"),
+    pg.Rule("stem.*", frozen=True),
+    pg.Rule("body.*", lr=pg.Times(0.5)),
+    pg.Rule("head.*", lr=0.02, name="head"),
+    lr=0.01,
+    weight_decay=0.1,
+)
+MATRICES = pg.Plan(pg.Rule("body.*", lr=pg.Times(0.5)), lr=0.01, weight_decay=0.1)
+SCHEDULES: Mapping[str, Any] = {
+    "lr": pg.Warmup(3).then(pg.Cosine(STEPS - 3, end=0.1)),
+    "weight_decay": pg.Linear(STEPS, end=3.0),
+}
+REARRANGED = pg.Plan(
+    pg.Rule("*.bias", name="biases"), pg.Rule("head.*", lr=pg.Times(3), name="top"), lr=0.01, weight_decay=0.1
+)
+"""Another plan for the same model: other groups in another order."""
+
+
+def model(*, matrices: bool = False, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """A stem, two blocks and a head, always the same; or matrices alone, for Muon."""
+    torch.manual_seed(0)
+    bias = not matrices
+    layers: dict[str, nn.Module] = {
+        "stem": nn.Linear(6, 8, bias=bias),
+        "body": nn.Sequential(nn.Linear(8, 8, bias=bias), nn.Tanh(), nn.Linear(8, 8, bias=bias)),
+        "norm": nn.Identity() if matrices else nn.LayerNorm(8),
+        "head": nn.Linear(8, 3, bias=bias),
+    }
+    return nn.Sequential(OrderedDict(layers)).to(dtype)
+
+
+def batches(dtype: torch.dtype = torch.float64) -> list[tuple[Tensor, Tensor]]:
+    """Of all processes together."""
+    drawn = torch.Generator().manual_seed(1)
+    inputs = torch.randn(STEPS, BATCH, 6, generator=drawn, dtype=torch.float64).to(dtype)
+    return list(zip(inputs, torch.randint(3, (STEPS, BATCH), generator=drawn), strict=True))
+
+
+def alone(net: nn.Module) -> nn.Module:
+    """As it is."""
+    return net
+
+
+def sharded(net: nn.Module) -> nn.Module:
+    """FSDP2, each layer and the whole."""
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for layer in net.children():
+        if [*layer.parameters()]:
+            fully_shard(layer, mesh=mesh)
+    fully_shard(net, mesh=mesh)
+    return net
+
+
+SPREAD: Mapping[str, Callable[[nn.Module], nn.Module]] = {"DDP": DistributedDataParallel, "FSDP2": sharded}
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor, on every rank."""
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach()
+
+
+@dataclass
+class Run:
+    """A training, and what is compared of it."""
+
+    net: nn.Module
+    optimizer: Optimizer
+    scheduler: pg.Scheduler
+    values: list[dict[str, float]] = field(default_factory=list)
+
+    def update(self, inputs: Tensor, targets: Tensor) -> None:
+        """One update with a process's share of a batch."""
+        self.values.append(self.scheduler.values())
+        self.optimizer.zero_grad()
+        cross_entropy(self.net(inputs), targets).backward()
+        self.optimizer.step()
+
+    def train(self, steps: slice = slice(None), *, share: bool) -> "Run":
+        """Updates on every batch of these, or on this process's share of each."""
+        dtype = next(self.net.parameters()).dtype
+        part = slice(dist.get_rank(), None, dist.get_world_size()) if share else slice(None)
+        for inputs, targets in batches(dtype)[steps]:
+            self.update(inputs[part], targets[part])
+        return self
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every parameter, whole."""
+        return {param.name: whole(param.parameter) for param in pg.params.named(self.net)}
+
+    def table(self) -> list[Any]:
+        """The groups: what they are called, hold and are set to."""
+        names = [own["parameters"] for own in pg.named_state(self.optimizer)["groups"]]
+        return [
+            [group["name"], *names[i], *(repr(group[key]) for key in ("lr", "weight_decay"))]
+            for i, group in enumerate(self.optimizer.param_groups)
+        ]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained, and by what."""
+
+    optimizer: type[Optimizer]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: torch.dtype = torch.float64
+    plan: pg.Plan = PLAN
+
+    def run(self, spread: Callable[[nn.Module], nn.Module] = alone, plan: pg.Plan | None = None) -> Run:
+        """A fresh one. The plan is made on the whole model before DDP wraps it, and after FSDP2 has sharded it."""
+        net = model(matrices=self.plan is MATRICES, dtype=self.dtype)
+        early = spread is DistributedDataParallel
+        if not early:
+            net = spread(net)
+        optimizer = (plan or self.plan).build(net, self.optimizer, **self.options)
+        scheduler = pg.Scheduler(optimizer, **SCHEDULES)
+        return Run(spread(net) if early else net, optimizer, scheduler)
+
+
+CASES: Mapping[str, Case] = {
+    "SGD": Case(pg.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "Adam": Case(pg.optim.Adam),
+    "AdamW": Case(pg.optim.AdamW),
+    "AdamW, float32": Case(pg.optim.AdamW, dtype=torch.float32),
+    "RMSprop": Case(pg.optim.RMSprop, {"momentum": 0.9}),
+    "Adagrad": Case(pg.optim.Adagrad),
+    "Lion": Case(pg.optim.Lion),
+    "Muon": Case(pg.optim.Muon, plan=MATRICES),
+    "torch's AdamW": Case(torch.optim.AdamW),
+    "torch's AdamW, fused": Case(torch.optim.AdamW, {"fused": True}),
+}
+
+COMPARED = {"DDP": ("SGD", "AdamW", "AdamW, float32", "Muon", "torch's AdamW, fused"), "FSDP2": tuple(CASES)}
+"""Under DDP an optimizer sees plain tensors, whichever it is; FSDP2's are distributed."""
+
+
+def compared(case: Case, spread: Callable[[nn.Module], nn.Module]) -> dict[str, Any]:
+    """How far apart the weights are after all steps, by element and by norm; whether tables and values are equal."""
+    one, many = case.run().train(share=False), case.run(spread).train(share=True)
+    pairs = list(zip(one.weights().values(), many.weights().values(), strict=True))
+    apart = [((own - other).abs() / own.abs()).max() for own, other in pairs]
+    return {
+        "names": one.weights().keys() == many.weights().keys(),
+        "moved": any(map(differs, one.weights().items(), itertools.repeat(case))),
+        "apart": float(torch.stack(apart).max()),
+        "by norm": max(float((own - other).norm() / own.norm()) for own, other in pairs),
+        "tables": one.table() == many.table(),
+        "values": one.values == many.values,
+        "steps": len(many.values),
+    }
+
+
+def differs(item: tuple[str, Tensor], case: Case) -> bool:
+    """Whether a parameter is no longer what it started as."""
+    start = dict(model(matrices=case.plan is MATRICES, dtype=case.dtype).named_parameters())
+    return not torch.equal(item[1], start[item[0]])
