@@ -11,12 +11,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 import paramgroups as pg
+from paramgroups.spreading import whole
 
 STEPS, BATCH = 20, 12
 PLAN = pg.Plan(
@@ -76,11 +76,6 @@ def sharded(net: nn.Module) -> nn.Module:
 SPREAD: Mapping[str, Callable[[nn.Module], nn.Module]] = {"DDP": DistributedDataParallel, "FSDP2": sharded}
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor, on every rank."""
-    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach()
-
-
 @dataclass
 class Run:
     """A training, and what is compared of it."""
@@ -107,7 +102,7 @@ class Run:
 
     def weights(self) -> dict[str, Tensor]:
         """Every parameter, whole."""
-        return {param.name: whole(param.parameter) for param in pg.params.named(self.net)}
+        return {param.name: whole(param.parameter).detach() for param in pg.params.named(self.net)}
 
     def table(self) -> list[Any]:
         """The groups: what they are called, hold and are set to."""

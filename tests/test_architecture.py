@@ -30,6 +30,7 @@ RANKS = {
     "kernels": 1,
     "schedules": 1,
     "selectors": 1,
+    "spreading": 0,
     "plan": 2,
     "views": 2,
     "clock": 3,

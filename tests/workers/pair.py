@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
 from optims import served
-from paramgroups.optim.ordinary import local
+from paramgroups.spreading import local
 from trainers import (
     ADAM,
     ONLY_LR,

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -17,10 +18,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
 from torch.optim import AdamW
 
 import paramgroups as pg
 import parity
+from paramgroups import spreading
 from paramgroups.errors import ParamGroupsError
 
 RANK = int(os.environ.get("RANK", "0"))
@@ -66,6 +70,23 @@ def shards_late() -> str:
     return said(optimizer.step)
 
 
+def spread_and_gathered() -> dict[str, list[bool]]:
+    """Whether a whole tensor spread like another is that other, by its own words, and comes back whole."""
+    mesh, found = init_device_mesh("cpu", (2,)), {}
+    for name, shape, side in (("rows", (4, 2), 0), ("uneven rows", (3, 2), 0), ("columns", (3, 4), 1)):
+        tensor = torch.arange(float(math.prod(shape))).reshape(shape)
+        like = distribute_tensor(tensor, mesh, [Shard(side)])
+        spread = spreading.spread_as(tensor, like)
+        parts = [spreading.local(each) for each in (spread, like)]
+        found[name] = [
+            spreading.is_spread(spread),
+            spreading.spread_alike(spread, like) and not spreading.spread_alike(spread, tensor),
+            torch.equal(*parts),
+            torch.equal(spreading.whole(spread), tensor),
+        ]
+    return found
+
+
 AGREEMENT: dict[str, Callable[[], Any]] = {
     "the same": built,
     "another group": partial(on_rank_1, {"plan": pg.Plan(pg.Rule("layer0.weight", name="layer0", lr=0.1), lr=0.01)}),
@@ -86,6 +107,7 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
     """Every case by name; `folder` is for files."""
     return {
         **AGREEMENT,
+        "spread and gathered": spread_and_gathered,
         **{
             f"{way}, {name}": partial(parity.compared, parity.CASES[name], parity.SPREAD[way])
             for way, names in parity.COMPARED.items()

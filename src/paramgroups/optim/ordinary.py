@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paramgroups.kernels.algorithm import Algorithm
+from paramgroups.spreading import local, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.table import Row
@@ -46,16 +47,6 @@ def _usable() -> bool:
     if not AVAILABLE:
         warnings.warn(f"torch {torch.__version__} does not say where its tensors are, {instead}", stacklevel=2)
     return AVAILABLE
-
-
-def local(tensor: Any) -> Any:
-    """What this process holds of a distributed tensor; any other as it is."""
-    return getattr(tensor, "_local_tensor", tensor)
-
-
-def spread_alike(tensor: Any, other: Any) -> bool:
-    """Whether two tensors are spread over the same processes in the same way, or both not at all."""
-    return bool(getattr(tensor, "placements", None) == getattr(other, "placements", None))
 
 
 def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, group: int) -> Row | None:

@@ -15,7 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import PLAIN, Group, local, row_of, served, spread_alike
+from paramgroups.optim.ordinary import PLAIN, Group, row_of, served
+from paramgroups.spreading import local, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.table import Row, Table

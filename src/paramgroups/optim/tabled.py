@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import Group, local, served
+from paramgroups.optim.ordinary import Group, served
 from paramgroups.optim.roster import Roster
+from paramgroups.spreading import local
 
 _GRADIENT: Final = attrgetter("grad")
 _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the optimizer for the time of a step
