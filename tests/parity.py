@@ -1,14 +1,16 @@
 """A training of twenty steps, in one process and in several: the same global batch, and no noise between processes."""
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
@@ -17,8 +19,10 @@ from torch.optim import Optimizer
 
 import paramgroups as pg
 from paramgroups.spreading import whole
+from paramgroups.state import Distributed
 
 STEPS, BATCH = 20, 12
+HALF = STEPS // 2
 PLAN = pg.Plan(
     pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="no_decay"),
     pg.Rule("stem.*", frozen=True),
@@ -33,7 +37,11 @@ SCHEDULES: Mapping[str, Any] = {
     "weight_decay": pg.Linear(STEPS, end=3.0),
 }
 REARRANGED = pg.Plan(
-    pg.Rule("*.bias", name="biases"), pg.Rule("head.*", lr=pg.Times(3), name="top"), lr=0.01, weight_decay=0.1
+    pg.Rule("*.bias", name="biases"),
+    pg.Rule("stem.*", frozen=True),
+    pg.Rule("head.*", lr=pg.Times(3), name="top"),
+    lr=0.01,
+    weight_decay=0.1,
 )
 """Another plan for the same model: other groups in another order."""
 
@@ -151,22 +159,67 @@ COMPARED = {"DDP": ("SGD", "AdamW", "AdamW, float32", "Muon", "torch's AdamW, fu
 
 
 def compared(case: Case, spread: Callable[[nn.Module], nn.Module]) -> dict[str, Any]:
-    """How far apart the weights are after all steps, by element and by norm; whether tables and values are equal."""
-    one, many = case.run().train(share=False), case.run(spread).train(share=True)
+    """How far a training by several processes is from one by a single one."""
+    return apart(case.run().train(share=False), case.run(spread).train(share=True))
+
+
+def apart(one: Run, many: Run) -> dict[str, Any]:
+    """How far apart two trainings' weights are, by element and by norm; whether names, tables and values are equal."""
     pairs = list(zip(one.weights().values(), many.weights().values(), strict=True))
-    apart = [((own - other).abs() / own.abs()).max() for own, other in pairs]
     return {
-        "names": one.weights().keys() == many.weights().keys(),
-        "moved": any(map(differs, one.weights().items(), itertools.repeat(case))),
-        "apart": float(torch.stack(apart).max()),
+        "by element": max(float(((own - other).abs() / own.abs()).max()) for own, other in pairs),
         "by norm": max(float((own - other).norm() / own.norm()) for own, other in pairs),
-        "tables": one.table() == many.table(),
-        "values": one.values == many.values,
-        "steps": len(many.values),
+        "equal": {
+            "names": one.weights().keys() == many.weights().keys(),
+            "tables": one.table() == many.table(),
+            "values": one.values == many.values,
+        },
+        "updates": len(many.values),
     }
 
 
-def differs(item: tuple[str, Tensor], case: Case) -> bool:
-    """Whether a parameter is no longer what it started as."""
-    start = dict(model(matrices=case.plan is MATRICES, dtype=case.dtype).named_parameters())
-    return not torch.equal(item[1], start[item[0]])
+# --- saved half way, and gone on with under another plan ------------------------------------------
+
+
+def to_dcp(run: Run, path: Path) -> None:
+    """By torch.distributed.checkpoint, into a folder."""
+    save({"run": Distributed(run.optimizer, run.scheduler, run.net)}, checkpoint_id=path)
+
+
+def from_dcp(run: Run, path: Path) -> None:
+    """Out of it."""
+    load({"run": Distributed(run.optimizer, run.scheduler, run.net)}, checkpoint_id=path)
+
+
+def to_file(run: Run, path: Path) -> None:
+    """Into one file of ours."""
+    pg.save(path, run.optimizer, run.scheduler, run.net)
+
+
+def from_file(run: Run, path: Path) -> None:
+    """Out of it."""
+    pg.load(path, run.optimizer, run.scheduler, run.net)
+
+
+SAVED = {"DCP": (to_dcp, from_dcp), "file": (to_file, from_file)}
+"""How a run is saved, and loaded."""
+
+
+def save_half(how: str, path: Path, spread: Callable[[nn.Module], nn.Module] = alone) -> None:
+    """Train through half of the steps, and save."""
+    SAVED[how][0](CASES["AdamW"].run(spread).train(slice(HALF), share=spread is not alone), path)
+
+
+def go_on(how: str, path: Path, spread: Callable[[nn.Module], nn.Module] = alone) -> Run:
+    """Load into other groups, and train through the other half."""
+    run = CASES["AdamW"].run(spread, REARRANGED)
+    SAVED[how][1](run, path)
+    return run.train(slice(HALF, None), share=spread is not alone)
+
+
+def regrouped() -> Run:
+    """The same in one process, without a file: other groups, half way."""
+    run = CASES["AdamW"].run().train(slice(HALF), share=False)
+    REARRANGED.apply(run.optimizer, run.net)
+    run.values.clear()
+    return run.train(slice(HALF, None), share=False)

@@ -5,6 +5,7 @@ Knows torch's distributed tensors; a tensor that is none is its own whole, and n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -34,12 +35,36 @@ def spread_as(tensor: Tensor, like: Any) -> Tensor:
     """A whole tensor, of which every process has the same, spread as another; nothing is sent.
 
     Args:
-        tensor: of the shape of `like`.
+        tensor: of the shape of `like`. One that is spread stays as it is.
         like: a tensor; where it is not distributed, `tensor` stays as it is.
     """
-    if not is_spread(like):
+    if is_spread(tensor) or not is_spread(like):
         return tensor
     from torch.distributed.tensor import DTensor, Replicate
 
-    everywhere = DTensor.from_local(tensor, like.device_mesh, [Replicate()] * like.device_mesh.ndim)
+    everywhere = DTensor.from_local(tensor.to(like.device), like.device_mesh, [Replicate()] * like.device_mesh.ndim)
     return everywhere.redistribute(placements=like.placements)
+
+
+def gathered(value: Any) -> tuple[Any, bool]:
+    """Containers in which every distributed tensor is a whole one on the CPU, and whether this process is to write it.
+
+    Where none is distributed, each process has everything, and any may write. Else each that shares in the tensors must
+    ask, and the first of them writes.
+    """
+    writers: set[int] = set()
+
+    def without(item: Any) -> Any:
+        if is_spread(item):
+            writers.add(int(item.device_mesh.mesh.flatten()[0]))
+            return whole(item.detach()).cpu()
+        if isinstance(item, Mapping):
+            return {key: without(each) for key, each in item.items()}
+        return type(item)(map(without, item)) if type(item) in {list, tuple} else item
+
+    found = without(value)
+    if not writers:
+        return value, True
+    from torch.distributed import get_rank
+
+    return found, get_rank() == min(writers)

@@ -26,6 +26,7 @@ import paramgroups as pg
 import parity
 from paramgroups import spreading
 from paramgroups.errors import ParamGroupsError
+from paramgroups.state import Distributed
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -68,6 +69,17 @@ def shards_late() -> str:
     parity.sharded(net)
     net(parity.batches()[0][0]).sum().backward()
     return said(optimizer.step)
+
+
+def gone_on(how: str, path: Path, spread: Callable[[nn.Module], nn.Module]) -> dict[str, Any]:
+    """How far what one process saved, and two go on with in other groups, is from what one regroups half way."""
+    return parity.apart(parity.regrouped(), parity.go_on(how, path, spread))
+
+
+def adafactor() -> str:
+    """An optimizer whose state has rows and columns of its parameters'."""
+    net = parity.sharded(parity.model(dtype=torch.float32))
+    return said(Distributed(parity.MATRICES.build(net, torch.optim.Adafactor), model=net).state_dict)
 
 
 def spread_and_gathered() -> dict[str, list[bool]]:
@@ -113,6 +125,17 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
             for way, names in parity.COMPARED.items()
             for name in names
         },
+        **{
+            f"saved by two, {way}, {how}": partial(parity.save_half, how, folder / f"two-{way}-{how}", spread)
+            for way, spread in parity.SPREAD.items()
+            for how in parity.SAVED
+        },
+        **{
+            f"gone on with by two, {way}, {how}": partial(gone_on, how, folder / f"one-{how}", spread)
+            for way, spread in parity.SPREAD.items()
+            for how in parity.SAVED
+        },
+        "state of another shape": adafactor,
     }
 
 
