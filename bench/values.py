@@ -22,15 +22,15 @@ FIVE = {
     .then(pg.Constant(steps=200_000))
     .then(pg.Cosine(250_000, end=0.1))
     .then(pg.Linear(250_000, start=0.1, end=0.05))
-    .then(pg.Polynomial(250_000, power=2.0, start=0.05)),
+    .then(pg.schedules.Polynomial(250_000, power=2.0, start=0.05)),
     "product of five cosines": COSINE * COSINE * COSINE * COSINE * COSINE,
     "product of five others": pg.Warmup(1000)
     * pg.Exponential(STEPS, end=0.1)
-    * pg.Polynomial(STEPS, power=0.5)
-    * pg.MultiStep((300_000, 600_000))
+    * pg.schedules.Polynomial(STEPS, power=0.5)
+    * pg.schedules.MultiStep((300_000, 600_000))
     * pg.Piecewise(((0, 1.0), (STEPS // 2, 0.5), (STEPS, 0.1))),
     "repeat, shift, clip, product, chain": (
-        pg.Warmup(1_000).then(pg.Cosine(9_000)).repeat(50).shift(500) * pg.InverseSqrt(1_000)
+        pg.Warmup(1_000).then(pg.Cosine(9_000)).repeat(50).shift(500) * pg.schedules.InverseSqrt(1_000)
     ).clip(low=0.01),
     "mixed levels, not affine": pg.Exponential(STEPS, end=pg.Absolute(1e-5))
     .then(pg.Cosine(1000))
@@ -39,11 +39,11 @@ FIVE = {
 }
 SHAPES = {
     "cool-down": schedules.Cooldown(STEPS),
-    "cool-down, cubic": schedules.Cooldown(STEPS, curve=pg.Polynomial(1, power=3)),
+    "cool-down, cubic": schedules.Cooldown(STEPS, curve=pg.schedules.Polynomial(1, power=3)),
     "cosine restarts": schedules.CosineRestarts(1000, growth=2, decay=0.9, k_decay=1.5),
     "cycles": schedules.Cyclic(1000, start=0.1, decay=0.99, gamma=0.99999),
     "derived": schedules.Derived(pg.Linear(STEPS, end=0.1), power=-0.5),
-    "inverse square root, cooled": pg.InverseSqrt(1000, steps=STEPS, cooldown=100_000),
+    "inverse square root, cooled": pg.schedules.InverseSqrt(1000, steps=STEPS, cooldown=100_000),
     "logarithmic": schedules.Logarithmic(STEPS),
     "noise": schedules.Noise(0.1),
     "noise, normal": schedules.Noise(0.5, std=0.1),

@@ -151,8 +151,8 @@ CASES = [
     Case(
         "PG302",
         "milestones of a tutorial",
-        lambda: alone(pg.MultiStep((3, 6, 9))),
-        lambda: alone(pg.MultiStep(("3 epochs", "6 epochs", "9 epochs"))),
+        lambda: alone(pg.schedules.MultiStep((3, 6, 9))),
+        lambda: alone(pg.schedules.MultiStep(("3 epochs", "6 epochs", "9 epochs"))),
         "lr",
         "it is over within a few of 1000 steps, as if it counted the 10 epochs",
     ),

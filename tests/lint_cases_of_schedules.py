@@ -115,8 +115,8 @@ OF_SCHEDULES = [
     Case(
         "PG105",
         "a milestone after the end",
-        lambda: alone(pg.MultiStep((300, 600, 1001))),
-        lambda: alone(pg.MultiStep((300, 600, 1000))),
+        lambda: alone(pg.schedules.MultiStep((300, 600, 1001))),
+        lambda: alone(pg.schedules.MultiStep((300, 600, 1000))),
         "lr",
         "milestone 1001 is beyond the end of the run, step 1000",
     ),
@@ -139,7 +139,7 @@ OF_SCHEDULES = [
     Case(
         "PG107",
         "twice the same",
-        lambda: alone(pg.MultiStep((300, 600, 600))),
+        lambda: alone(pg.schedules.MultiStep((300, 600, 600))),
         lambda: alone(pg.Piecewise({0: 1.0, 500: 0.5, 600: 0.5, 1000: 0.0})),
         "lr",
         "milestone 600 is given more than once, and counted as often",
@@ -155,8 +155,8 @@ OF_SCHEDULES = [
     Case(
         "PG108",
         "a milestone at the start",
-        lambda: alone(pg.MultiStep((0, 500))),
-        lambda: alone(pg.MultiStep((1, 500))),
+        lambda: alone(pg.schedules.MultiStep((0, 500))),
+        lambda: alone(pg.schedules.MultiStep((1, 500))),
         "lr",
         "it has a milestone at 0, and what stands before it is never used",
     ),
@@ -295,8 +295,8 @@ OF_SCHEDULES = [
     Case(
         "PG113",
         "a run of unknown length",
-        lambda: alone(pg.MultiStep((500,), gamma=0.5)),
-        lambda: alone(pg.MultiStep((500,), gamma=0.5), horizon=None),
+        lambda: alone(pg.schedules.MultiStep((500,), gamma=0.5)),
+        lambda: alone(pg.schedules.MultiStep((500,), gamma=0.5), horizon=None),
         "lr",
         "the run ends at 50 % of the peak",
     ),

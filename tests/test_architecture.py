@@ -23,9 +23,12 @@ TESTS = ROOT / "tests"
 RANKS = {
     "errors": -1,  # below all: everything may explain its mistakes
     "collector": 0,
+    "discarding": 0,
     "extras": 0,
     "params": 0,
+    "pins": 0,
     "tables": 0,
+    "holds": 1,
     "hyperparameters": 1,
     "kernels": 1,
     "schedules": 1,
@@ -48,7 +51,7 @@ RANKS = {
     "build": 4,
     "scheduler": 4,
     "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
-    "freezing": 5,
+    "freezing": 4,
     "linter": 5,
     "pictures": 5,
     "regroup": 5,

@@ -57,7 +57,7 @@ def test_an_absolute_schedule_is_drawn_in_its_own_unit():
 def test_steps_may_be_given(scheduler):
     """For the scheduler and the schedule alike."""
     assert len(values(scheduler, 5)["lr/head"]) == 5
-    assert np.asarray(plot(pg.InverseSqrt(10), 20).axes[0].lines[0].get_ydata()).shape == (21,)
+    assert np.asarray(plot(pg.schedules.InverseSqrt(10), 20).axes[0].lines[0].get_ydata()).shape == (21,)
 
 
 def test_more_groups_than_colours_are_told_apart_by_shade():
@@ -164,7 +164,7 @@ def test_an_unknown_ending_is_explained(scheduler):
 def test_what_has_no_end_needs_steps(scheduler):
     """The message has the call to write."""
     with pytest.raises(ValueError, match=r"InverseSqrt\(10\) has no end\.\n.*plot\(schedule, 1000\)"):
-        plot(pg.InverseSqrt(10))
+        plot(pg.schedules.InverseSqrt(10))
     scheduler.horizon = None
     with pytest.raises(ValueError, match=r"no horizon to draw\.\n.*plot\(scheduler, 1000\)"):
         plot(scheduler)

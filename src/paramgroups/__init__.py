@@ -17,19 +17,16 @@ __all__ = [
     "Function",
     "Grouping",
     "Horizon",
-    "InverseSqrt",
     "Kind",
     "LayerDecay",
     "Linear",
     "LoadReport",
     "Matching",
-    "MultiStep",
     "Named",
     "Ndim",
     "ParamGroupsError",
     "Piecewise",
     "Plan",
-    "Polynomial",
     "Rule",
     "Scheduler",
     "Times",
@@ -38,6 +35,7 @@ __all__ = [
     "Within",
     "__version__",
     "check",
+    "freeze",
     "groups",
     "load",
     "load_named_state",
@@ -46,6 +44,7 @@ __all__ = [
     "plot",
     "save",
     "snapshot",
+    "thaw",
     "view",
 ]
 
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from paramgroups import state as state
     from paramgroups.build import groups
     from paramgroups.errors import ParamGroupsError
+    from paramgroups.freezing import freeze, thaw
     from paramgroups.linter import check
     from paramgroups.pictures import plot
     from paramgroups.plan import Grouping, LayerDecay, Plan, Rule, Times
@@ -68,11 +68,8 @@ if TYPE_CHECKING:
         Exponential,
         Function,
         Horizon,
-        InverseSqrt,
         Linear,
-        MultiStep,
         Piecewise,
-        Polynomial,
         Warmup,
     )
     from paramgroups.selectors import ALL, BIASES, EMBEDDINGS, NORMS, Kind, Matching, Named, Ndim, Where, Within
@@ -85,6 +82,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
+        "freezing": ("freeze", "thaw"),
         "linter": ("check",),
         "pictures": ("plot",),
         "plan": ("Grouping", "LayerDecay", "Plan", "Rule", "Times"),
@@ -96,11 +94,8 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Exponential",
             "Function",
             "Horizon",
-            "InverseSqrt",
             "Linear",
-            "MultiStep",
             "Piecewise",
-            "Polynomial",
             "Warmup",
         ),
         "selectors": (

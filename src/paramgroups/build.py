@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from paramgroups import hyperparameters
 from paramgroups.agreement import Statement, agreed, several
 from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError, described
+from paramgroups.holds import settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -62,9 +63,7 @@ def build(
         optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
         if several():
             account.statements = _statements(grouping, optimizer)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
+    fix(grouping, model)
     if several():
         watch(optimizer)
     return optimizer
@@ -107,6 +106,14 @@ def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
     for group in optimizer.param_groups:
         found += [(f"{key} of group {group['name']!r}", value) for key, value in exactly(group)]
     return found
+
+
+def fix(grouping: Grouping, model: nn.Module) -> None:
+    """Let nothing move what the plan has frozen for good, nor the statistics of norms that are wholly frozen."""
+    for each in grouping.frozen:
+        each.fix()
+    if grouping.frozen:
+        settle(model)
 
 
 def _required(optimizer_class: type[Optimizer], grouping: Grouping) -> dict[str, Any]:

@@ -10,26 +10,26 @@ edit; what a plan says, and what a group of new parameters is given, is what sch
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from itertools import compress
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups.arrangement import Target, arrange, check_values, present
+from paramgroups.build import fix
 from paramgroups.collector import paused
 from paramgroups.errors import (
     DuplicateParameterError,
     ForeignParameterError,
-    NothingSelectedError,
     RegroupError,
     listing,
 )
 from paramgroups.hyperparameters import plain
 from paramgroups.params import Label, Param, known, model_of, named, unwrapped
+from paramgroups.plan.audit import selected
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import Plan, select_code
-from paramgroups.selectors import Named, Selector, Within, meaning, parts, selector
+from paramgroups.selectors import Selector, selector
 from paramgroups.views import view
 
 Select: TypeAlias = Selector | str
@@ -286,9 +286,7 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
         planned.append(Target(Label(group.name, group.rules), own, sources, planned=group.hyperparameters))
     way_out = "Let the plan say it: Plan(..., {given}), or a rule for these parameters."
     arrange(optimizer, planned, model=model, params=grouping.params, way_out=way_out)
-    for each in grouping.frozen:
-        each.param.parameter.requires_grad_(False)
-        each.param.parameter.grad = None
+    fix(grouping, model)
     return grouping
 
 
@@ -297,22 +295,7 @@ def _selected(
 ) -> tuple[Sequence[Param], dict[int, Param]]:
     """The parameters of `optimizer`, and those of them that are selected, by identity."""
     params = known(optimizer, model)
-    return params, {id(param.parameter): param for param in _matching(selector(select), params)}
-
-
-def _matching(select: Selector, params: Sequence[Param]) -> list[Param]:
-    """Those of `params` that are selected, at least one."""
-    found = list(compress(params, select.mask(params).tolist()))
-    if not found:
-        dead = [part for part in parts(select) if not part.mask(params).any()]
-        raise NothingSelectedError(
-            select_code(select),
-            [name for param in params for name in param.names],
-            [glob for part in dead if isinstance(part, Named) for glob in part.globs],
-            [glob for part in dead if isinstance(part, Within) for glob in part.globs],
-            [meaning(part) for part in dead if not isinstance(part, (Named, Within))],
-        )
-    return found
+    return params, {id(param.parameter): param for param in selected(selector(select), params)}
 
 
 def _tensors(what: object) -> list[Tensor] | None:
@@ -327,7 +310,7 @@ def _tensors(what: object) -> list[Tensor] | None:
 
 def _ungrouped(select: Selector, params: Sequence[Param], places: Mapping[Tensor, str]) -> list[Tensor]:
     """The selected parameters that are in no group, at least one."""
-    chosen = _matching(select, params)
+    chosen = selected(select, params)
     found = [param.parameter for param in chosen if param.parameter not in places]
     if not found:
         groups = _unique(places[param.parameter] for param in chosen)
@@ -355,7 +338,7 @@ def _check_new(params: Sequence[Tensor], name: str, names: Mapping[Tensor, str],
         if not parameter.requires_grad:
             raise RegroupError(
                 f"The parameter {shown!r} is frozen: its requires_grad is False, so group {name!r} would not train it.",
-                "Thaw it first: parameter.requires_grad_(True), or module.requires_grad_(True).",
+                "Thaw it first: pg.thaw(model, select), or parameter.requires_grad_(True).",
             )
         seen[parameter] = name
 

@@ -26,7 +26,8 @@ from paramgroups.errors import (
     UnknownHyperparameterError,
     nearest,
 )
-from paramgroups.params import Label, check_group_name, labels, named, parameter_names, register, unwrapped
+from paramgroups.holds import holds_of, told
+from paramgroups.params import Label, check_group_name, labels, model_of, named, parameter_names, register, unwrapped
 from paramgroups.tables import Table, show
 
 
@@ -128,7 +129,22 @@ class View(Sequence["Selection"]):
             )
             for name, group in zip(self.names, groups, strict=True)
         )
-        return Table(("group", "tensors", "elements", *keys), rows)
+        return Table(("group", "tensors", "elements", *keys), rows, notes=self._frozen())
+
+    def _frozen(self) -> tuple[str, ...]:
+        """What is frozen in which group, and, where the model is known, why."""
+        model = model_of(self._optimizer)
+        params = {id(param.parameter): param for param in named(model)} if model is not None else {}
+        notes: list[str] = []
+        for name, group in zip(self.names, self._optimizer.param_groups, strict=True):
+            known = [params[id(parameter)] for parameter in group["params"] if id(parameter) in params]
+            notes += told([(name, known)])
+            by_hand = {id(p) for p in group["params"] if not p.requires_grad} - {
+                id(param.parameter) for param in known if holds_of(param)
+            }
+            if by_hand:
+                notes.append(f"{name}: {len(by_hand):,} of {len(group['params']):,} tensors require no gradients")
+        return tuple(notes)
 
     def __str__(self) -> str:
         return str(self.table())

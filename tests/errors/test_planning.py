@@ -188,6 +188,10 @@ CASES = {
         errors.RegroupError("'head' finds 2 groups.", "Name one of them."),
         "'head' finds 2 groups.\nName one of them.",
     ),
+    "what cannot be frozen so": (
+        errors.FreezeError("'stem.weight' is in no group.", "Add it first."),
+        "'stem.weight' is in no group.\nAdd it first.",
+    ),
     "groups that differ": (
         errors.UnequalGroupsError("all", {"lr": {"a": 0.1, "b": 1.0, "c": 0.1}, "eps": {"a": 0, "b": 1}}, "Give lr."),
         (

@@ -53,9 +53,9 @@ def test_findings_come_in_the_order_of_their_codes():
     [
         (pg.Warmup("5%").then(pg.Cosine("rest", end=0.01)), {}),
         (pg.Warmup("2%").then(pg.Constant(steps="rest")).then(pg.Linear("20%")), {}),
-        (pg.Warmup(1000) * pg.InverseSqrt(1000), {"horizon": None}),
-        (pg.MultiStep(("50%", "75%")), {}),
-        (pg.MultiStep((30, 60, 90)), {"horizon": pg.Horizon(100)}),
+        (pg.Warmup(1000) * pg.schedules.InverseSqrt(1000), {"horizon": None}),
+        (pg.schedules.MultiStep(("50%", "75%")), {}),
+        (pg.schedules.MultiStep((30, 60, 90)), {"horizon": pg.Horizon(100)}),
         (pg.Warmup("10%").then(pg.Linear("rest")), {}),
         (pg.Cosine("100%", end=0.1), {}),
         (pg.Cosine("100%", start=1.0, end=10.0), {"hyperparameter": "weight_decay", "base": 0.05}),

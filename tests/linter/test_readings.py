@@ -13,7 +13,7 @@ from paramgroups.schedules import Cyclic, Derived, Plateau, Table
 from strategies import bases, schedules
 
 RUN = Time(100)
-STEPS = pg.MultiStep((10, 20))
+STEPS = pg.schedules.MultiStep((10, 20))
 
 
 def read(schedule, base=1.0, time=RUN, **options):
@@ -34,7 +34,7 @@ def test_the_samples_are_the_schedule_s_values(schedule, base, steps):
 def test_without_a_run_a_schedule_is_read_to_its_own_end():
     """One that has none, to the second step."""
     assert read(pg.Cosine(30), time=Time()).ticks[-1] == 30
-    assert read(pg.InverseSqrt(30), time=Time()).ticks.tolist() == [0, 1]
+    assert read(pg.schedules.InverseSqrt(30), time=Time()).ticks.tolist() == [0, 1]
 
 
 def test_without_a_base_shares_of_it_are_values():
@@ -58,7 +58,7 @@ def test_from_several_bases_it_is_as_from_each(schedule, several):
 
 def test_a_curve_that_is_seen_in_part_is_not_called_small():
     """Its end, or that of the run, has to be known."""
-    assert read(pg.Warmup(1000) * pg.InverseSqrt(1000), time=Time()).small == ()
+    assert read(pg.Warmup(1000) * pg.schedules.InverseSqrt(1000), time=Time()).small == ()
     assert read(pg.Constant(0.009), time=Time()).small == ()
 
 
@@ -92,7 +92,7 @@ def test_each_part_has_the_tick_at_which_its_time_starts():
 def test_milestones_are_those_of_the_run():
     """Counted from where their part starts; none where they come back."""
     assert read(pg.Warmup(10).then(STEPS)).milestones == ((20, 30),)
-    assert read(STEPS * pg.MultiStep((7,))).milestones == ((10, 20), (7,))
+    assert read(STEPS * pg.schedules.MultiStep((7,))).milestones == ((10, 20), (7,))
     assert read(STEPS.repeat()).milestones == ((),)
 
 
@@ -209,7 +209,7 @@ def test_a_factor_is_small_where_it_is_written_so_or_none_is_larger(schedule, ba
         (pg.Warmup("1 epoch").then(pg.Cosine("100%")), 100.0),
         (0.5 * pg.Constant(steps="60%").then(pg.Linear("50%")).repeat(1), 110.0),
         (pg.Cosine("100%"), 0.0),
-        (pg.Warmup("10%").then(pg.InverseSqrt(9, steps=500, cooldown="20%")), 10.0),
+        (pg.Warmup("10%").then(pg.schedules.InverseSqrt(9, steps=500, cooldown="20%")), 10.0),
     ],
 )
 def test_percentages_of_a_chain_are_added_up(schedule, percent):

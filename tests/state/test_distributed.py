@@ -37,8 +37,8 @@ def test_it_is_what_torch_calls_stateful():
 @pytest.mark.parametrize("stepped", [0, 2])
 def test_a_run_comes_back_to_the_bit(tmp_path, stepped):
     """Into a fresh optimizer, or one that was stepped otherwise: weights, state, position and what was handed along."""
-    saved = run(updates=3)
-    save({"run": Distributed(*saved, {"epoch": 3})}, checkpoint_id=tmp_path)
+    optimizer, scheduler, net = saved = run(updates=3)
+    save({"run": Distributed(optimizer, scheduler, net, extra={"epoch": 3})}, checkpoint_id=tmp_path)
     loaded = run(updates=stepped)
     back = Distributed(*loaded)
     load({"run": back}, checkpoint_id=tmp_path)

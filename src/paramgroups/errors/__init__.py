@@ -30,6 +30,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── UnknownModelError (LookupError)     regrouping a live optimizer
     ├── RegroupError (ValueError)
     ├── UnequalGroupsError (ValueError)
+    ├── FreezeError (RuntimeError)          freezing and thawing
     ├── ScheduleError (ValueError)          a schedule that has no value
     │   ├── DurationError
     │   ├── UnresolvedDurationError
@@ -75,6 +76,7 @@ from paramgroups.errors.planning import (
     EmptyModelError,
     EmptyRuleError,
     ForeignParameterError,
+    FreezeError,
     GroupIndexError,
     GroupNameError,
     GroupRefusedError,
@@ -164,6 +166,7 @@ __all__ = [
     "FileAccessError",
     "ForeignFileError",
     "ForeignParameterError",
+    "FreezeError",
     "GroupIndexError",
     "GroupNameError",
     "GroupRefusedError",

@@ -386,6 +386,17 @@ class RegroupError(ParamGroupsError, ValueError):
 
 
 @dataclass(eq=False, repr=False)
+class FreezeError(ParamGroupsError, RuntimeError):
+    """What cannot be frozen or thawed so. Fields: `problem`, `way_out`."""
+
+    problem: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.way_out}"
+
+
+@dataclass(eq=False, repr=False)
 class UnequalGroupsError(ParamGroupsError, ValueError):
     """Parameters cannot share a group, because what holds for them differs.
 

@@ -9,17 +9,18 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from itertools import compress
 from typing import TypeAlias
 
 import numpy as np
 from torch.optim import Optimizer
 
-from paramgroups.errors import DuplicateNameError, NothingToTrainError, UnmatchedRuleError
+from paramgroups.errors import DuplicateNameError, NothingSelectedError, NothingToTrainError, UnmatchedRuleError
 from paramgroups.hyperparameters import check_name
 from paramgroups.params import Param
 from paramgroups.plan.cascade import Matches
-from paramgroups.plan.rules import LayerDecay, Plan, Rule
-from paramgroups.selectors import Named, Within, meaning, parts
+from paramgroups.plan.rules import LayerDecay, Plan, Rule, select_code
+from paramgroups.selectors import Named, Selector, Within, meaning, parts
 
 At: TypeAlias = Callable[[int | None], AbstractContextManager[object]]
 """Around a check of the rule of that number, or of the plan as a whole: `nullcontext` lets the mistake out at once, and
@@ -55,7 +56,7 @@ def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param
     for number, (rule, (_, chosen)) in enumerate(zip(plan.rules, matches, strict=True)):
         if not (chosen >= 0).any() and not (isinstance(rule, Rule) and rule.optional):
             with at(number):
-                raise _unmatched(rule, [name for param in params for name in param.names], params)
+                raise _unmatched(rule, params)
     sources: dict[str, str] = {}
     for variant in (variant for variants, _ in matches for variant in variants):
         if variant.name in sources:
@@ -63,13 +64,31 @@ def check_matches(plan: Plan, matches: Sequence[Matches], params: Sequence[Param
         sources[variant.name] = variant.code
 
 
-def _unmatched(rule: Rule | LayerDecay, names: list[str], params: Sequence[Param]) -> UnmatchedRuleError:
-    """What to say of a rule that matches nothing: of which parts of its selector that is true by themselves."""
-    dead = [part for part in parts(rule.select) if not part.mask(params).any()]
-    globs = [glob for part in dead if isinstance(part, Named) for glob in part.globs]
-    paths = [glob for part in dead if isinstance(part, Within) for glob in part.globs]
-    other = [meaning(part) for part in dead if not isinstance(part, (Named, Within))]
-    return UnmatchedRuleError(repr(rule), names, globs, paths, other)
+def selected(select: Selector, params: Sequence[Param]) -> list[Param]:
+    """Those of `params` that are selected, at least one.
+
+    Raises:
+        NothingSelectedError: there is none.
+    """
+    found = list(compress(params, select.mask(params).tolist()))
+    if not found:
+        raise NothingSelectedError(select_code(select), *_dead(select, params))
+    return found
+
+
+def _unmatched(rule: Rule | LayerDecay, params: Sequence[Param]) -> UnmatchedRuleError:
+    return UnmatchedRuleError(repr(rule), *_dead(rule.select, params))
+
+
+def _dead(select: Selector, params: Sequence[Param]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """What to say of a selector that matches nothing: all names, and of which parts of it that is true alone."""
+    dead = [part for part in parts(select) if not part.mask(params).any()]
+    return (
+        [name for param in params for name in param.names],
+        [glob for part in dead if isinstance(part, Named) for glob in part.globs],
+        [glob for part in dead if isinstance(part, Within) for glob in part.globs],
+        [meaning(part) for part in dead if not isinstance(part, (Named, Within))],
+    )
 
 
 def warn_of_frozen(plan: Plan, matches: Sequence[Matches], frozen_by_model: Sequence[bool]) -> None:

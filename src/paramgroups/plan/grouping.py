@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.collector import paused
+from paramgroups.holds import Hold, hold, holds_of, told
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
 from paramgroups.plan.cascade import History, match, resolve
@@ -52,6 +53,14 @@ class Frozen:
 
     param: Param
     reason: str
+
+    def fix(self) -> None:
+        """Let it not train, for good."""
+        why = self.reason.removeprefix("frozen by ")
+        if why == _BY_MODEL:
+            self.param.parameter.grad = None
+        else:
+            hold([self.param], Hold(why, for_good=True))
 
 
 @final
@@ -130,7 +139,8 @@ class Grouping:
                 times = isinstance(step.given, Times)
                 given = f"× {show(step.given.factor)}" if times else show(step.given)
                 rows.append(("", "", struck(given) if step.overridden else given, step.source))
-        return Table(("hyperparameter", "value", "given", "by"), tuple(rows), f"{title} in group {group.name}")
+        held = "".join(f", frozen by {each.reason}" for each in holds_of(param))
+        return Table(("hyperparameter", "value", "given", "by"), tuple(rows), f"{title} in group {group.name}{held}")
 
     def diff(self, other: Grouping) -> Table:
         """What is different in `other`: parameters that are in another group, and values that changed.
@@ -172,7 +182,8 @@ class Grouping:
         for reason in dict.fromkeys(each.reason for each in self.frozen):
             params = tuple(each.param for each in self.frozen if each.reason == reason)
             rows.append((reason, *_size(params, total), *("—" for _ in keys)))
-        return Table(("group", "tensors", "elements", "share", *keys), tuple(rows))
+        held = told((group.name, group.params) for group in self.groups)
+        return Table(("group", "tensors", "elements", "share", *keys), tuple(rows), notes=held)
 
     def __repr__(self) -> str:
         frozen = f"; {len(self.frozen)} frozen" if self.frozen else ""
@@ -189,7 +200,7 @@ class Grouping:
         return found | {each.param.name: (each.reason, {}) for each in self.frozen}
 
 
-_BY_MODEL = "frozen by the model"
+_BY_MODEL = "the model"
 _ABSENT: tuple[str, dict[str, Any]] = ("(absent)", {})
 
 
@@ -209,15 +220,18 @@ def group(
             hyperparameters.check_length(key, value, defaults.get(key), "the plan's defaults")
     groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
+    by_model = set()
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
+        held = holds_of(param)
+        for_good = next((each.reason for each in held if each.for_good), None if held else _BY_MODEL)
         if resolved.frozen is not None:
             frozen.append(Frozen(param, f"frozen by rule {resolved.frozen!r}"))
-        elif not param.parameter.requires_grad:
-            frozen.append(Frozen(param, _BY_MODEL))
+        elif for_good is not None and not param.parameter.requires_grad:
+            frozen.append(Frozen(param, f"frozen by {for_good}"))
+            by_model.add(param.name)
         else:
             groups.setdefault(resolved.rules, []).append((param, resolved.history))
     audit.check_groups(list(groups), [each.reason for each in frozen])
-    by_model = {each.param.name for each in frozen if each.reason == _BY_MODEL}
     if by_model:
         audit.warn_of_frozen(plan, matches, [param.name in by_model for param in params])
     made = tuple(
