@@ -33,6 +33,7 @@ RANKS = {
     "kernels": 1,
     "schedules": 1,
     "selectors": 1,
+    "spreading": 0,
     "plan": 2,
     "views": 2,
     "clock": 3,
@@ -46,6 +47,8 @@ RANKS = {
     "optim": 3,
     "plans": 3,
     "announcements": 3,
+    "agreement": 3,
+    "sharding": 3,
     "build": 4,
     "scheduler": 4,
     "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
@@ -77,6 +80,7 @@ UNMIRRORED = {
     "test_examples",
     "test_laws",
     "test_package",
+    "test_parity",
     "test_resuming",
     "test_trainers",
 }

@@ -6,14 +6,15 @@ Knows how to construct; what the groups are is the plan's work.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
+from paramgroups.agreement import Statement, agreed, several
 from paramgroups.announcements import announce
-from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError
+from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError, described
 from paramgroups.holds import discarding, hold, settle
 from paramgroups.hyperparameters import ALGORITHM
 from paramgroups.optim.composable import constructed
@@ -21,6 +22,10 @@ from paramgroups.optim.composite import Composite, checked
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
+from paramgroups.sharding import watch
+
+if TYPE_CHECKING:
+    from paramgroups.agreement import Ranks
 
 _SPELLED_OUT = 3  # a merged group names this many of its groups, and counts the others
 
@@ -53,14 +58,35 @@ def build(
     *,
     merge: bool = False,
     default: str | None = None,
+    ranks: Ranks = True,
     **kwargs: Any,
 ) -> Optimizer:
     """An optimizer with the plan's groups; see `Plan.build`."""
-    if isinstance(kinds, Mapping):
-        kinds = checked(kinds)
-    elif default is not None:
-        hyperparameters.check_name("default", "build", kinds)
-        kwargs, default = kwargs | {"default": default}, None
+    with agreed(ranks) as account:
+        if isinstance(kinds, Mapping):
+            kinds = checked(kinds)
+        elif default is not None:
+            hyperparameters.check_name("default", "build", kinds)
+            kwargs, default = kwargs | {"default": default}, None
+        optimizer, grouping = _built(plan, model, kinds, kwargs, merge=merge, default=default)
+        if several():
+            account.statements = _statements(grouping, optimizer)
+    fix(grouping, model, optimizer)
+    if several():
+        watch(optimizer)
+    return optimizer
+
+
+def _built(
+    plan: Plan,
+    model: nn.Module,
+    kinds: type[Optimizer] | Mapping[str, type[Optimizer]],
+    kwargs: dict[str, Any],
+    *,
+    merge: bool,
+    default: str | None,
+) -> tuple[Optimizer, Grouping]:
+    """The optimizer, with names, and what the plan came to; the model is left as it is."""
     for key, value in kwargs.items():
         hyperparameters.check_name(key, "build", kinds)
         hyperparameters.check_value(key, hyperparameters.plain(value), "build")
@@ -80,8 +106,19 @@ def build(
         optimizer = _single(kinds, dicts, grouping, kwargs)
     names = {param.parameter: param.name for param in grouping.params}
     register(optimizer, names, [(own["params"], label) for own, label in zip(dicts, labels, strict=True)], model)
-    fix(grouping, model, optimizer)
-    return optimizer
+    return optimizer, grouping
+
+
+def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
+    """What the processes have to agree on: the class, every group's values, and where every parameter is, in order."""
+    places = [(f"in group {group.name!r}", group.params) for group in grouping.groups]
+    places += [(each.reason, (each.param,)) for each in grouping.frozen]
+    found = [("the optimizer", described(type(optimizer)))]
+    found += [(f"parameter {param.name!r}", place) for place, params in places for param in params]
+    found += [(f"the shape of {param.name!r}", str(tuple(param.parameter.shape))) for param in grouping.params]
+    for group in optimizer.param_groups:
+        found += [(f"{key} of group {group['name']!r}", value) for key, value in exactly(group)]
+    return found
 
 
 def _single(

@@ -3,8 +3,11 @@
 import csv
 import json
 import os
+import signal
 import subprocess
+import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -115,39 +118,110 @@ def test_a_broken_checkpoint_is_explained(command, tmp_path):
     assert "checkpoint.pt is no checkpoint of paramgroups" in answer.err
 
 
+def environment() -> dict[str, str]:
+    """For a process that starts others, with a thread each."""
+    inherited = {key: value for key, value in os.environ.items() if key not in {"RANK", "LOCAL_RANK", "WORLD_SIZE"}}
+    return {**inherited, "OMP_NUM_THREADS": "1"}
+
+
 def in_processes(count: int, folder: Path, *arguments: str) -> str:
     """Run the installed command in so many processes; the group table that it printed."""
     words = [str(COMMAND), "train", *PLAIN, "-o", str(folder), "--devices", str(count), *arguments]
-    environment = {key: value for key, value in os.environ.items() if key not in {"RANK", "LOCAL_RANK", "WORLD_SIZE"}}
-    environment["OMP_NUM_THREADS"] = "1"
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environment())
     assert done.returncode == 0, done.stderr
     return str(done.stdout).partition("\n\n")[0]
 
 
-@pytest.mark.parametrize("precision", ["32-true", "64-true"])
-def test_two_processes_agree_with_one(tmp_path, precision):
+@pytest.fixture(scope="module", params=["32-true", "64-true"])
+def one(request, tmp_path_factory):
+    """A run of one process at some precision: its folder, the precision, and the group table."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    return folder, request.param, in_processes(1, folder, "--precision", request.param)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_two_processes_agree_with_one(tmp_path, one, strategy):
     """After 20 steps of the same batches: the model to rtol 1e-5, group table and scheduled values exactly.
 
     In float32 by the norm of each parameter's tensor, as AdamW magnifies the rounding of weights next to 0; in float64
     each weight by itself.
     """
-    one = in_processes(1, tmp_path / "one", "--precision", precision)
-    two = in_processes(2, tmp_path / "two", "--precision", precision)
-    assert one == two
-    assert one.startswith("group ")
-    values = [
-        [{k: v for k, v in row.items() if k != "loss"} for row in rows(tmp_path / each)] for each in ("one", "two")
-    ]
+    folder, precision, table = one
+    if (strategy, precision) == ("fsdp2", "64-true"):
+        pytest.skip("Fabric has no float64 where tensors are spread; tests/test_parity.py has")
+    assert in_processes(2, tmp_path / "two", "--precision", precision, "--strategy", strategy) == table
+    assert table.startswith("group ")
+    folders = [folder, tmp_path / "two"]
+    values = [[{k: v for k, v in row.items() if k != "loss"} for row in rows(each)] for each in folders]
     assert values[0] == values[1]
     assert len(values[0]) == 20
-    states = [torch.load(tmp_path / each / "checkpoint.pt", weights_only=True) for each in ("one", "two")]
+    states = [torch.load(each / "checkpoint.pt", weights_only=True) for each in folders]
+    assert states[0]["model"].keys() == states[1]["model"].keys()
     for name, weight in states[0]["model"].items():
         apart = (states[1]["model"][name] - weight).abs()
         if precision == "64-true":
             assert (apart <= 1e-5 * weight.abs()).all()
         assert apart.norm() <= 1e-5 * weight.norm()
     assert states[0]["scheduler"] == states[1]["scheduler"]
+
+
+LONG = [*PLAIN[:-2], "--set", "horizon.epochs=8"]
+"""A run that is still going on when it is looked at."""
+
+
+def killed(folder: Path, strategy: str, which: str) -> tuple[int, str]:
+    """Kill one of two processes after the first checkpoint: the exit code of the main one, and what both said.
+
+    Which is `main`, whom the other was started by, or `other`.
+    """
+    words = [str(COMMAND), "train", *LONG, "-o", str(folder), "--devices", "2", "--strategy", strategy]
+    errors = folder.with_suffix(".err")
+    with errors.open("w") as file, subprocess.Popen(words, stderr=file, stdout=file, env=environment()) as main:
+        while not (folder / "checkpoint.pt").exists():
+            assert main.poll() is None, errors.read_text("utf-8")
+            time.sleep(0.02)
+        other = int(child_of(main.pid))
+        os.kill(main.pid if which == "main" else other, signal.SIGKILL)
+        code = main.wait(timeout=60)
+    while which == "main" and Path(f"/proc/{other}").exists():
+        time.sleep(0.02)
+    return code, errors.read_text("utf-8")
+
+
+def child_of(process: int) -> str:
+    """The one process that another has started."""
+    (child,) = Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
+    return child
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the other process in /proc")
+def test_where_one_process_is_killed_the_others_end_with_a_message(command, tmp_path):
+    """The one that is left names what happened and how to go on; that can be done by one process, too."""
+    code, said = killed(tmp_path / "run", "ddp", "other")
+    assert code == 2, said
+    end = f"Go on with: paramgroups train --resume {tmp_path / 'run'}, and the options of before for devices.\n"
+    assert "\nProcess 0 of 2 ends, as another one has ended or is cut off: " in said
+    assert said.endswith(end)
+    updates = len(rows(tmp_path / "run"))
+    answer = command("train", "--resume", "run", "--accelerator", "cpu", "--stop-after", "1")
+    assert answer.out.endswith("Stopped. Go on with: paramgroups train --resume run\n")
+    assert 0 < len(rows(tmp_path / "run")) <= updates + 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the other process in /proc")
+@pytest.mark.parametrize("which", ["main", "other"])
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_a_killed_run_is_gone_on_with_to_the_byte(tmp_path, strategy, which):
+    """Whichever process was killed: resumed by two, its metrics and report are those of a run that was not killed."""
+    code, said = killed(tmp_path / "parts", strategy, which)
+    assert code == (-signal.SIGKILL if which == "main" else 2)
+    assert f"Process {int(which == 'main')} of 2 ends" in said
+    devices = ["--accelerator", "cpu", "--devices", "2", "--strategy", strategy]
+    for words in (["--resume", str(tmp_path / "parts")], [*LONG[2:], "-o", str(tmp_path / "whole")]):
+        subprocess.run([str(COMMAND), "train", *devices, *words], check=True, timeout=300, env=environment())
+    for name in ("metrics.csv", "report.json", "recipe.yaml"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import paramgroups.errors
 from paramgroups.errors import ParamGroupsError, described, did_you_mean, listing, nearest
 
 ERRORS = [v for v in vars(paramgroups.errors).values() if isinstance(v, type) and issubclass(v, Exception)]
-FAMILIES = {"ParamGroupsError", "PlanError", "ScheduleError", "SchedulerError"}
+FAMILIES = {"ParamGroupsError", "PlanError", "ScheduleError", "ProcessesError", "SchedulerError"}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

@@ -16,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 import optims
 import paramgroups as pg
-import processes
+import ranks
 import rigs
 import trainers
 from composed import composed
@@ -88,8 +88,8 @@ def test_a_trainer_runs_it_as_a_loop_of_one_s_own_would(train, tmp_path):
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)], ids=["2 → 1", "1 → 2"])
 def test_a_run_goes_on_in_another_number_of_processes(before, after, tmp_path):
     """FSDP2 and torch's distributed checkpoint: the same state, and the updates that would have been made."""
-    assert processes.said(reshaping.__file__, "save", tmp_path, processes=before) == ["saved"] * before
-    assert processes.said(reshaping.__file__, "load", tmp_path, processes=after) == ["same"] * after
+    assert ranks.said(reshaping.__file__, "save", tmp_path, processes=before) == ["saved"] * before
+    assert ranks.said(reshaping.__file__, "load", tmp_path, processes=after) == ["same"] * after
 
 
 def net() -> Any:

@@ -24,6 +24,7 @@ from paramgroups.optim import ordinary
 from paramgroups.optim.adam import ADAM
 from paramgroups.optim.ordinary import bring_count, row_of, served
 from paramgroups.optim.sgd import PLAIN
+from paramgroups.spreading import local
 
 GROUP = {"foreach": None, "fused": None, "differentiable": False, "capturable": False}
 
@@ -289,7 +290,7 @@ def test_a_sharded_model_trains_as_with_torchs(mesh, name: str):
             net(torch.full((3, 4), turn + 1.0)).pow(2).sum().backward()
             optimizer.step()
             optimizer.zero_grad()
-        found.append([ordinary.local(parameter).detach() for parameter in net.parameters()])
+        found.append([local(parameter).detach() for parameter in net.parameters()])
         assert make.func is not kind.ours or served_by(optimizer) == 4
     torch.testing.assert_close(*found)
 

@@ -1,11 +1,14 @@
 """What lightning-fabric is asked for."""
 
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 
-from paramgroups.errors import MissingExtraError, RunError
-from paramgroups.train.devices import Devices, is_first
+from paramgroups.errors import DisagreementError, MissingExtraError, RunError
+from paramgroups.train.devices import Devices, is_first, shards, waiting_for_others
 
 
 def test_the_options_are_passed_through():
@@ -53,3 +56,44 @@ def test_only_one_process_prints_and_writes(monkeypatch, environment, first):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert is_first() is first
+
+
+def waiting(error: Exception, processes: int = 2) -> None:
+    """Wait for others, as one of so many, until something goes wrong."""
+    fabric: Any = SimpleNamespace(world_size=processes, global_rank=1)
+    with waiting_for_others(fabric, "Go on."):
+        raise error
+
+
+def test_a_process_that_waits_for_one_that_has_ended_says_so():
+    """What torch.distributed said, without the place in its source; which process it is, and what to do."""
+    said = "[/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:2. This is typically caused by"
+    with pytest.raises(RunError) as caught:
+        waiting(RuntimeError(said))
+    assert str(caught.value) == (
+        "Process 1 of 2 ends, as another one has ended or is cut off: Connection closed by peer [127.0.0.1]:2.\nGo on."
+    )
+    with pytest.raises(RunError, match=r"cut off: The store is gone\.\nGo on\."):
+        waiting(torch.distributed.DistNetworkError("The store is gone"))
+
+
+@pytest.mark.parametrize(
+    ("error", "processes"),
+    [
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), 2),
+        (RuntimeError("[/gloo/pair.cc:1] Connection closed by peer"), 1),
+        (DisagreementError(1, 0, "gloo is 1 on rank 1, 2 on rank 0", 1, 2), 2),
+        (ValueError("gloo"), 2),
+    ],
+    ids=["another error", "one process", "an error of ours", "another class"],
+)
+def test_other_errors_are_left_as_they_are(error, processes):
+    """They have messages of their own."""
+    with pytest.raises(type(error)) as caught:
+        waiting(error, processes)
+    assert caught.value is error
+
+
+def test_one_process_spreads_nothing(fabric):
+    """A model is then set up as it always was."""
+    assert not shards(fabric)

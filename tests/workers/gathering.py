@@ -12,10 +12,10 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from paramgroups.optim import Muon
+from paramgroups.spreading import whole
 
 WIDTHS = [12, 7, 12, 8, 12, 12, 1]  # rows that two processes share evenly, unevenly, and not at all
 
@@ -37,11 +37,6 @@ def by_both_sides(net: nn.Module) -> None:
 
 
 WAYS: dict[str, Callable[[nn.Module], None]] = {"rows": by_rows, "both sides": by_both_sides}
-
-
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def agrees(spread: Callable[[nn.Module], None]) -> bool:

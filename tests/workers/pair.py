@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 import paramgroups as pg
 from composed import IN_PAIRS, composed
 from optims import served
-from paramgroups.optim.ordinary import local
+from paramgroups.spreading import local
 from rigs import ADAM, ONLY_LR, PLAN, Laps, Rig, Situation, hold, model
 from trainers import (
     accelerated,

@@ -29,7 +29,7 @@ StopAfter = Annotated[
 Accelerator = Annotated[str, typer.Option("--accelerator", help="lightning-fabric's: auto, cpu, cuda, mps, …")]
 DeviceCount = Annotated[str, typer.Option("--devices", help="How many, or which: 2, 0,1, auto.")]
 Precision = Annotated[str, typer.Option("--precision", help="lightning-fabric's: 32-true, bf16-mixed, 16-mixed, …")]
-Strategy = Annotated[str, typer.Option("--strategy", help="lightning-fabric's: auto, ddp, …")]
+Strategy = Annotated[str, typer.Option("--strategy", help="lightning-fabric's: auto, ddp, …; or fsdp2.")]
 
 
 def train(
@@ -53,7 +53,7 @@ def train(
 
         from paramgroups.cli.progress import watching
         from paramgroups.recipe import make, outline, write
-        from paramgroups.train.devices import Devices, is_first
+        from paramgroups.train.devices import Devices, is_first, waiting_for_others
         from paramgroups.train.run import CHECKPOINT, RECIPE, Run, Stopped, prepare
     name = str(resume / RECIPE) if resume else recipe or "digits-finetune"
     if resume and not (resume / CHECKPOINT).exists():
@@ -68,14 +68,16 @@ def train(
         say("")
     del found  # and the model that it was tried on
     fabric = Devices(accelerator=accelerator, devices=devices, precision=precision, strategy=strategy).launch()
-    with watching(console(), first=fabric.is_global_zero) as watcher:
+    going_on = f"Go on with: paramgroups train --resume {folder}"
+    alike = f"{going_on}, and the options of before for devices."
+    with watching(console(), first=fabric.is_global_zero) as watcher, waiting_for_others(fabric, alike):
         run = Run(job, folder, fabric, watcher, seeds=seeds, stop_after=stop_after)
         try:
             report = run()
         except Stopped:
             report = None
     if fabric.is_global_zero and report is None:
-        say(f"Stopped. Go on with: paramgroups train --resume {folder}")
+        say(f"Stopped. {going_on}")
     elif fabric.is_global_zero:
         say("")
         say(report)

@@ -57,6 +57,9 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
     ├── CaptureError (RuntimeError)         a step that a CUDA graph cannot capture or follow
+    ├── ProcessesError (RuntimeError)       processes that would not train as one
+    │   ├── DisagreementError
+    │   └── ReplacedParametersError (ValueError)
     ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
@@ -101,6 +104,11 @@ from paramgroups.errors.planning import (
     UnknownHyperparameterError,
     UnknownModelError,
     UnmatchedRuleError,
+)
+from paramgroups.errors.processes import (
+    DisagreementError,
+    ProcessesError,
+    ReplacedParametersError,
 )
 from paramgroups.errors.root import (
     ParamGroupsError,
@@ -157,6 +165,7 @@ __all__ = [
     "DamagedFileError",
     "DataError",
     "DepthError",
+    "DisagreementError",
     "DuplicateNameError",
     "DuplicateParameterError",
     "DurationError",
@@ -188,8 +197,10 @@ __all__ = [
     "ParamGroupsError",
     "ParameterNameError",
     "PlanError",
+    "ProcessesError",
     "RecipeError",
     "RegroupError",
+    "ReplacedParametersError",
     "RunError",
     "ScheduleArgumentError",
     "ScheduleError",

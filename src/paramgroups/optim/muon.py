@@ -19,6 +19,7 @@ from paramgroups.errors import HyperparameterValueError, NotAMatrixError, ParamG
 from paramgroups.optim.older import TorchsMuon
 from paramgroups.optim.orthogonal import orthogonalized
 from paramgroups.optim.updates import Updating
+from paramgroups.spreading import spread_as, whole
 
 _AT_ONCE: Final = {"cpu": 1 << 18}  # elements of a batch, unless a matrix has more: on a CPU what stays in its cache
 _AT_ONCE_ELSEWHERE: Final = 1 << 24
@@ -177,7 +178,7 @@ def _updates(matrices: Sequence[_Matrix], kind: _Kind) -> list[Tensor]:
     updates: Sequence[Tensor] = momenta
     if kind.nesterov:
         updates = torch._foreach_lerp([matrix.gradient for matrix in matrices], momenta, kind.momentum)
-    return [_wide(_whole(update)).bfloat16().contiguous() for update in updates]
+    return [_wide(whole(update)).bfloat16().contiguous() for update in updates]
 
 
 def _step(batch: Sequence[list[_Matrix]], kind: _Kind) -> None:
@@ -195,11 +196,6 @@ def _spread(tensor: Any) -> tuple[Any, Any]:
     return getattr(tensor, "device_mesh", None), getattr(tensor, "placements", None)
 
 
-def _whole(tensor: Any) -> Tensor:
-    """All of a tensor, gathered from the processes it is spread over."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # type: ignore[no-any-return]  # a DTensor's is a Tensor
-
-
 def _wide(matrix: Tensor) -> Tensor:
     """A matrix, transposed where it has more rows than columns."""
     return matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
@@ -208,10 +204,4 @@ def _wide(matrix: Tensor) -> Tensor:
 def _as_laid_out(update: Tensor, parameter: Any) -> Tensor:
     """A wide matrix in the shape of a parameter, and of a spread one this process's part."""
     rows, columns = parameter.shape
-    whole = update.mT if rows > columns else update
-    if not hasattr(parameter, "full_tensor"):
-        return whole
-    from torch.distributed.tensor import DTensor, Replicate
-
-    everywhere = DTensor.from_local(whole, parameter.device_mesh, [Replicate()] * parameter.device_mesh.ndim)
-    return everywhere.redistribute(placements=parameter.placements)
+    return spread_as(update.mT if rows > columns else update, parameter)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from paramgroups.kernels.algorithm import Algorithm
+from paramgroups.spreading import local, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.table import Row
@@ -64,16 +65,6 @@ def _reached(device: str) -> bool:
         warnings.warn(f"triton is not installed, {_INSTEAD} Install it with: pip install triton", stacklevel=2)
         return False
     return device in {"cpu", "cuda"}
-
-
-def local(tensor: Any) -> Any:
-    """What this process holds of a distributed tensor; any other as it is."""
-    return getattr(tensor, "_local_tensor", tensor)
-
-
-def spread_alike(tensor: Any, other: Any) -> bool:
-    """Whether two tensors are spread over the same processes in the same way, or both not at all."""
-    return bool(getattr(tensor, "placements", None) == getattr(other, "placements", None))
 
 
 def row_of(parameter: Tensor, kept: Mapping[str, Any], algorithm: Algorithm, group: int) -> Row | None:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from paramgroups.errors import CaptureError
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import Group, bring_count, local, row_of, served, spread_alike
+from paramgroups.optim.ordinary import Group, bring_count, row_of, served
+from paramgroups.spreading import local, spread_alike
 
 if TYPE_CHECKING:
     from paramgroups.kernels.device import Mirror

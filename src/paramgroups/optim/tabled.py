@@ -19,9 +19,10 @@ from torch.optim import Optimizer
 
 from paramgroups.errors import CaptureError
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import Group, local, served, usable
+from paramgroups.optim.ordinary import Group, served, usable
 from paramgroups.optim.roster import Roster
 from paramgroups.optim.updates import Updating, unhooked
+from paramgroups.spreading import local
 
 _GRADIENT: Final = attrgetter("grad")
 _SCALING: Final = ("grad_scale", "found_inf")  # what a GradScaler leaves on the optimizer for the time of a step

@@ -21,6 +21,8 @@ from paramgroups.schedules.units import as_duration
 from paramgroups.selectors import ALL, Named, Selector, selector
 
 if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
     from paramgroups.plan.grouping import Grouping
 
 
@@ -306,9 +308,13 @@ class Plan:
         *,
         merge: bool = False,
         default: str | None = None,
+        ranks: bool | ProcessGroup = True,
         **kwargs: Any,
     ) -> Any:
         """An optimizer over `model` with these groups, named; frozen parameters are frozen.
+
+        Where torch.distributed has brought several processes together, they must resolve the same groups, and each of
+        them must call this: it waits for the others.
 
         Args:
             model: whose parameters are grouped.
@@ -316,10 +322,12 @@ class Plan:
                 classes, which makes a `Composite` of them.
             merge: put groups of equal values into one, for optimizers that pay for each group.
             default: the algorithm of parameters for which the plan names none.
+            ranks: the processes that must agree: all, those of a process group, or with False none.
             **kwargs: further arguments of the class, such as `fused=True`; of several, of those that have them.
 
         Raises:
             PlanError: see its subclasses; the model and its parameters are then unchanged.
+            DisagreementError: a process resolved other groups, or failed; the first difference is named.
 
         Example:
             >>> import torch
@@ -333,7 +341,7 @@ class Plan:
         """
         from paramgroups.build import build
 
-        return build(self, model, optimizer_class, merge=merge, default=default, **kwargs)
+        return build(self, model, optimizer_class, merge=merge, default=default, ranks=ranks, **kwargs)
 
     def apply(self, optimizer: Optimizer, model: nn.Module) -> Grouping:
         """Turn the groups of a live optimizer into those of this plan.

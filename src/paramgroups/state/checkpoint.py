@@ -18,6 +18,7 @@ from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, WrongModelError, described
 from paramgroups.params import clean_keys, unwrapped
 from paramgroups.scheduler import Scheduler
+from paramgroups.spreading import gathered, spread_as
 from paramgroups.state import contents, files
 from paramgroups.state.layout import checked
 from paramgroups.state.matching import Hyperparameters, Missing, Policies, Unexpected, match
@@ -38,6 +39,9 @@ def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they a
     keep: int | None = None,
 ) -> None:
     """Save a run by name, in one file that is written whole or not at all.
+
+    Of a run that is spread over processes (FSDP2) each must ask: tensors are gathered one by one, the first process
+    writes what a single one would have, and the others are not told when it has.
 
     Args:
         path: the file; `torch.load(path, weights_only=True)` opens it, too.
@@ -60,15 +64,27 @@ def save(  # noqa: PLR0917  # all of a run's parts, in the order in which they a
         ...     load(f"{folder}/state.pt", optimizer, model=net).extra
         {'epoch': 3}
     """
+    content, writes = gathered(content_of(optimizer, scheduler, model, extra))
+    if writes:
+        files.write(path, content, keep)
+
+
+def content_of(
+    optimizer: Optimizer, scheduler: Scheduler | None, model: nn.Module | None, extra: Any
+) -> dict[str, Any]:
+    """All that is saved of a run, in the run's own tensors.
+
+    Raises:
+        StateMismatchError: a parameter has no name, or the scheduler drives another optimizer.
+    """
     optimizer = unwrapped(optimizer)
     timed = _driving(optimizer, scheduler)
-    content = {
+    return {
         "optimizer": named_state(optimizer, model),
         "scheduler": None if timed is None else state_by_name(timed, names_by_group(optimizer, model)),
         "model": None if model is None else _by_name(model),
         "extra": extra,
     }
-    files.write(path, content, keep)
 
 
 def _driving(optimizer: Optimizer, scheduler: object) -> Scheduler | None:
@@ -140,18 +156,29 @@ def load(
     Example: see `save`.
     """
     policies = Policies(hyperparameters, missing, unexpected, rename)
+    return restore(path, contents.parts(path), optimizer, scheduler, model, policies)
+
+
+def restore(  # noqa: PLR0917  # a run's parts, in the order in which they are everywhere
+    path: str | os.PathLike[str],
+    content: Mapping[str, Any],
+    optimizer: Optimizer,
+    scheduler: Scheduler | None,
+    model: nn.Module | None,
+    policies: Policies,
+) -> LoadReport:
+    """Put what was read at `path` into a run; see `load`."""
     optimizer = unwrapped(optimizer)
     driving = _driving(optimizer, scheduler)
-    content = contents.parts(path)
     _check_held(path, content, scheduler=driving is not None, model=model is not None)
     notice_all(optimizer)
     names = names_by_group(optimizer, model)
     saved = checked(content["optimizer"])[0]
-    renamed = renamed_by(dict.fromkeys((*saved, *(content["model"] or ()))), rename)
+    renamed = renamed_by(dict.fromkeys((*saved, *(content["model"] or ()))), policies.rename)
     check_model({name: renamed[name] for name in saved}, names)
     policies = replace(policies, rename=renamed.__getitem__)
     theirs = content["scheduler"]
-    timed = None if driving is None else match_scheduler(driving, theirs, names, renamed, hyperparameters)
+    timed = None if driving is None else match_scheduler(driving, theirs, names, renamed, policies.hyperparameters)
     state = match(optimizer, content["optimizer"], names, policies, driven_paths(optimizer, timed))
     left = [part for part, mine in (("scheduler", driving), ("model", model)) if mine is None and content[part]]
     report = replace(state.report, dropped=(*state.report.dropped, *(f"the {part}, not asked for" for part in left)))
@@ -207,7 +234,7 @@ def _match_model(
         elif shapes[0] != shapes[1]:
             reshaped.append((name, shapes[0], shapes[1]))
         else:
-            found[key] = value
+            found[key] = spread_as(value, present[key])
     dropped = [old for name, (old, _) in by_name.items() if name not in here]
     return found, replace(
         report,

@@ -16,6 +16,7 @@ from paramgroups.driver import rewrite_all
 from paramgroups.errors import StateMismatchError, listing
 from paramgroups.hyperparameters import algorithms_of, class_of, own_copy
 from paramgroups.params import labels
+from paramgroups.spreading import is_spread, spread_as
 from paramgroups.state.fitting import Answers, Fitting, settings
 from paramgroups.state.layout import checked, class_names
 from paramgroups.state.renaming import Rename, check_model, renamed_by
@@ -90,7 +91,11 @@ class Fitted:
             copy: leave the tensors of the saved state to whoever has it.
         """
         optimizer, groups = self.optimizer, self.optimizer.param_groups
-        state = _copied(self.state) if copy else self.state
+        members = [parameter for group in groups for parameter in group["params"]]
+        state = _copied(self.state) if copy else dict(self.state)
+        for index, parameter in enumerate(members):
+            if index in state and is_spread(parameter):
+                state[index] = _spread(state[index], parameter)
         whole: dict[str, Any] = optimizer.state_dict()
         start = 0
         for packed in whole["param_groups"]:
@@ -98,7 +103,6 @@ class Fitted:
             packed["params"] = range(start, stop)  # torch looks for each tensor's number in it: in a list, one by one
             start = stop
         optimizer.load_state_dict({**whole, "state": state})
-        members = [parameter for group in groups for parameter in group["params"]]
         for index in self.exact:
             _undo_casts(optimizer.state[members[index]], state[index])
         for group, old in zip(optimizer.param_groups, groups, strict=True):
@@ -283,6 +287,14 @@ def _undo_casts(loaded: dict[str, Any], saved: Mapping[str, Any]) -> None:
         present = loaded.get(key)
         if isinstance(value, Tensor) and isinstance(present, Tensor) and key != "step" and present.dtype != value.dtype:
             loaded[key] = value.to(present.device)
+
+
+def _spread(state: Mapping[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """A distributed parameter's state, spread as it is: all that has its shape."""
+    return {
+        key: spread_as(value, parameter) if isinstance(value, Tensor) and value.shape == parameter.shape else value
+        for key, value in state.items()
+    }
 
 
 def _copied(value: Any) -> Any:

@@ -14,9 +14,11 @@ from torch.nn.functional import cross_entropy
 
 from paramgroups.announcements import announced
 from paramgroups.scheduler import Scheduler
+from paramgroups.spreading import whole
 from paramgroups.state import load, save
 from paramgroups.timetable import Timetable
 from paramgroups.train.data import Examples
+from paramgroups.train.devices import shards
 from paramgroups.train.job import Job, Leg
 
 if TYPE_CHECKING:
@@ -47,9 +49,14 @@ class Training:
         self._fabric = fabric
         self._examples = leg.learn.to(fabric.device)
         self._net = model
+        self._sharded = shards(fabric)
+        if self._sharded:  # other parameters take the place of the model's
+            self._model = fabric.setup_module(model)
         self._own = leg.plan.build(model, job.optimizer, **job.arguments)
         self.scheduler = Scheduler(self._own, leg.schedules, horizon=self.horizon)
-        self._model, self._optimizer = fabric.setup(model, self._own)
+        if not self._sharded:  # what is frozen for good is so before DDP takes note of what is to be summed up
+            self._model = fabric.setup_module(model)
+        self._optimizer: Any = fabric.setup_optimizers(self._own)  # one, and not several
         self.timetable = Timetable(self._model, self._own, self.scheduler) if announced(self._own) else None
         torch.manual_seed((leg.seed << 8) + fabric.global_rank)  # and noise of its own
 
@@ -89,8 +96,8 @@ class Training:
         return right / len(examples)
 
     def model_state(self) -> dict[str, Any]:
-        """The model's own state, by its own names."""
-        return {name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()}
+        """The model's own state, by its own names. Every process must ask."""
+        return {name: whole(value.detach()).cpu().clone() for name, value in self._model.state_dict().items()}
 
     def save(self, path: Path, **extra: Any) -> None:
         """Write down everything that the next updates depend on, and what else is given. Every process must ask."""
@@ -101,7 +108,7 @@ class Training:
             "random": self._gathered(torch.get_rng_state()),
             "random_device": self._gathered(torch.cuda.get_rng_state()) if self._on_cuda else None,
         }
-        if self._fabric.is_global_zero:
+        if self._sharded or self._fabric.is_global_zero:  # where it is spread, all of them gather, and the first writes
             save(path, self._own, self.scheduler, self._net, {**extra, "training": here})
 
     def restore(self, path: Path) -> None:
@@ -117,9 +124,9 @@ class Training:
             self.timetable.load_state_dict(saved["timetable"])
         self._fabric.strategy.precision.load_state_dict(saved["precision"])
         mine = self._fabric.global_rank % len(saved["random"])
-        torch.set_rng_state(saved["random"][mine])
+        torch.set_rng_state(saved["random"][mine].clone())  # torch crashes on a part of a tensor that lies askew
         if self._on_cuda and saved["random_device"] is not None:
-            torch.cuda.set_rng_state(saved["random_device"][mine])
+            torch.cuda.set_rng_state(saved["random_device"][mine].clone())
 
     @property
     def _on_cuda(self) -> bool:

@@ -1,0 +1,46 @@
+"""Whether an optimizer still has its model's own parameters: sharding a model puts others in their place.
+
+Knows an optimizer, the model that gave it names, and torch's step hooks; knows nothing of how tensors are spread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Optimizer
+
+from paramgroups.errors import ReplacedParametersError
+from paramgroups.params import model_of, named, parameter_names
+
+
+def watch(optimizer: Optimizer) -> None:
+    """See to it that the first step is refused where the model's parameters were replaced after the optimizer was made.
+
+    `fully_shard` does that; the step would then move tensors that the model no longer uses, without a word.
+    """
+    accepted = False
+
+    def before_first_step(stepped: Optimizer, *_: Any) -> None:
+        nonlocal accepted
+        if not accepted:
+            check_parameters(stepped)
+            accepted = True  # torch runs its hooks in a loop over them, which a hook may not leave
+
+    optimizer.register_step_pre_hook(before_first_step)
+
+
+def check_parameters(optimizer: Optimizer) -> None:
+    """Accept an optimizer whose parameters are those that its model has by their names.
+
+    Raises:
+        ReplacedParametersError: the model has other tensors in their place.
+    """
+    model = model_of(optimizer)
+    if model is None:
+        return
+    own = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    absent = {name for param in named(model) if id(param.parameter) not in own for name in param.names}
+    names = [name for group in optimizer.param_groups for name in parameter_names(optimizer, group) or ()]
+    replaced = [name for name in names if name in absent]
+    if replaced:
+        raise ReplacedParametersError(replaced, len(names))
