@@ -62,6 +62,15 @@ def test_values_that_are_not_asked_for_may_be_others():
     assert known.changed == []
 
 
+def test_what_is_kept_for_others_may_change():
+    """Several algorithms share one state: each looks at what it keeps itself."""
+    groups, state = made()
+    known = Known(groups[2:], state, KEYS)
+    first(state)["s0"] = object()
+    assert known.holds(groups[2:], state)
+    assert not Known(groups, state, KEYS).holds(groups[1:], state)
+
+
 def first(state):
     """The state of the first parameter."""
     return next(iter(state.values()))

@@ -90,10 +90,20 @@ def _look_at_state(state, owners, ends, entries, changed, scratch):
     return 0 if dict_next(state, position, position + 8, position + 16) == 0 else -1
 
 
-def _listed(dicts: Collection[Mapping[Any, Any]], kinds: Mapping[str, int], other: int) -> Any:
-    """All entries of dicts as these functions take them: where each dict's begin, and the entries."""
+def _listed(dicts: Collection[Mapping[Any, Any]], kinds: Mapping[str, int], others: Iterable[int]) -> Any:
+    """All entries of dicts as these functions take them: where each dict's begin, and the entries.
+
+    Args:
+        dicts: whose entries.
+        kinds: key -> what the third number of its entries is.
+        others: for each dict, what it is of all other entries.
+    """
     ends = np.cumsum([0, *map(len, dicts)])
-    found = [(id(key), id(value), kinds.get(key, other)) for each in dicts for key, value in each.items()]
+    found = [
+        (id(key), id(value), kinds.get(key, other))
+        for each, other in zip(dicts, others, strict=True)
+        for key, value in each.items()
+    ]
     return ends, np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
@@ -103,7 +113,7 @@ class Known:
 
     Args:
         groups: dicts, each with a list of parameters under "params".
-        state: parameter -> its state.
+        state: parameter -> its state; what is in that of other optimizers' parameters may change.
         columns: the keys of the groups that are looked at.
     """
 
@@ -119,11 +129,13 @@ class Known:
         self._count = 0
         self._places = {key: place for place, key in enumerate(self.columns)}
         self._changed = np.zeros(len(self.columns), dtype=np.bool_)
-        ends, self._entries = _listed(groups, {"params": _SAME, **self._places}, _ANY)
+        ends, self._entries = _listed(groups, {"params": _SAME, **self._places}, [_ANY] * len(groups))
         spans = np.stack([ids(lists), np.cumsum([*map(len, lists)], dtype=np.int64)], axis=1)
         rest = self._changed, np.zeros(6, dtype=np.int64)
         self._groups = spans, ids(members), ends, self._entries, *rest
-        self._state = ids(state), *_listed(state.values(), {}, _SAME), *rest
+        own = {*map(id, members)}
+        matters = [_SAME if id(owner) in own else _ANY for owner in state]
+        self._state = ids(state), *_listed(state.values(), {}, matters), *rest
 
     def holds(self, groups: object, state: object) -> bool:
         """Whether all of them are there; the values in a column may be others, which `changed` tells then."""
