@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 from paramgroups import hyperparameters
 from paramgroups.agreement import Statement, agreed, several
 from paramgroups.announcements import announce
-from paramgroups.errors import CollidingArgumentError, MissingHyperparameterError, described
-from paramgroups.holds import discarding, hold, settle
+from paramgroups.errors import CollidingArgumentError, FreezeError, MissingHyperparameterError, described
+from paramgroups.holds import discarding, hold, moment, settle
 from paramgroups.hyperparameters import ALGORITHM
 from paramgroups.optim.composable import constructed
 from paramgroups.optim.composite import Composite, checked
@@ -40,6 +40,7 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
 
     Raises:
         PlanError: see its subclasses.
+        FreezeError: a rule thaws something, which takes more than groups.
 
     Example:
         >>> import torch
@@ -48,7 +49,14 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
         >>> [(group["name"], group["weight_decay"]) for group in made.param_groups]
         [('default', 0.1), ('1', 0.0)]
     """
-    return Plan(*rules, **defaults).on(model).param_groups()
+    grouping = Plan(*rules, **defaults).on(model)
+    if grouping.thaws:
+        later = ", ".join(f"rule {each.rule!r} until {moment(each.when)}" for each in grouping.thaws)
+        raise FreezeError(
+            f"Groups alone freeze nothing until later, as {later} says.",
+            "Let the plan make the optimizer, Plan(...).build(model, AdamW), and then pg.Timetable(...).",
+        )
+    return grouping.param_groups()
 
 
 def build(
