@@ -133,7 +133,17 @@ def rules(names: st.SearchStrategy[str | None]) -> st.SearchStrategy[pg.Rule]:
         _given.filter(bool),
     )
     freezing = st.builds(lambda select: pg.Rule(select, frozen=True, optional=True), selectors())
-    return st.one_of(giving, giving, giving, freezing)
+    thawing = st.builds(
+        lambda select, name, thaw, warmup, given: pg.Rule(
+            select, name=name, optional=True, frozen=True, thaw=thaw, warmup=warmup, **given
+        ),
+        selectors(),
+        names,
+        st.sampled_from([0, 100, "2 epochs", "10%"]),
+        st.sampled_from([None, 10, "1 epochs", pg.Linear(10, start=0.5, end=1.0)]),
+        _given,
+    )
+    return st.one_of(giving, giving, giving, freezing, thawing)
 
 
 @st.composite

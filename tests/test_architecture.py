@@ -47,11 +47,14 @@ RANKS = {
     "optim": 3,
     "plans": 3,
     "agreement": 3,
+    "announcements": 3,
     "sharding": 3,
     "build": 4,
     "scheduler": 4,
     "arrangement": 4,  # what a regrouping comes to, in the hands of drivers
     "freezing": 4,
+    "moments": 4.3,  # selections are checked as freezing checks them
+    "timetable": 4.5,
     "linter": 5,
     "pictures": 5,
     "regroup": 5,

@@ -217,7 +217,7 @@ def test_a_selection_of_nothing_or_another_policy_is_explained_and_changes_nothi
         pg.thaw(model, "stme.*")
     with pytest.raises(ValueError, match=r"state='lose' is unknown.\nChoose 'keep' or 'drop'."):
         pg.freeze(model, "*", state="lose")  # type: ignore[arg-type]  # that is the point
-    with pytest.raises(FreezeError, match=r"(?s)drop its state for them is not said.*freeze\(model, select, optimizer"):
+    with pytest.raises(FreezeError, match=r"(?s)drop its state is not said.*freeze\(model, select, optimizer"):
         pg.freeze(model, "*", state="drop")
     with pytest.raises(FreezeError, match=r"(?s)LBFGS moves all of its parameters.*Make a new one"):
         pg.freeze(model, "*", torch.optim.LBFGS(model.parameters()))

@@ -7,7 +7,7 @@ from torch import nn
 import paramgroups as pg
 from paramgroups.errors import StateMismatchError
 from paramgroups.inheritance import Past, check_sizes, from_state, inherit, of_the_run
-from paramgroups.journal import Edit, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch
+from paramgroups.journal import Edit, Observe, Override, Rebase, Release, Reschedule, Restart, Stretch, Thaw
 from paramgroups.lanes import Lane
 from paramgroups.schedules import Plateau
 
@@ -67,6 +67,7 @@ def test_what_no_longer_counts_does_not_keep_groups_apart(one, other):
         at(1, Restart),
         at(1, Stretch, old=10, new=20),
         at(1, Observe, metric=1.0),
+        at(1, Thaw, warmup="Warmup(5)"),
         at(1, Reschedule, schedule="Linear(5)", base=0.1),
     ],
     ids=lambda entry: type(entry).__name__,

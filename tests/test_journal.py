@@ -19,6 +19,7 @@ from paramgroups.journal import (
     Reschedule,
     Restart,
     Stretch,
+    Thaw,
     from_json,
     history,
     to_json,
@@ -35,6 +36,7 @@ ENTRIES: list[Entry] = [
     Restart(step=7, group="head", hyperparameter="lr"),
     Reschedule(step=7, group="head", hyperparameter="lr", schedule="Warmup(5) * Plateau(best=1.0)", base=0.5),
     Stretch(step=7, group="head", hyperparameter="lr", old=10, new=20),
+    Thaw(step=7, group="head", hyperparameter="lr", warmup="Warmup(5)"),
     *(Observe(step=7, group="head", hyperparameter="lr", metric=each) for each in (0.1, math.nan, math.inf, -math.inf)),
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import strategies
 from paramgroups.errors import EditError, ScheduledValueError
-from paramgroups.journal import Edit, Override, Rebase, Release
+from paramgroups.journal import Edit, Override, Rebase, Release, Restart, Thaw
 from paramgroups.lanes import Bank, Lane
 from paramgroups.schedules import Absolute, Constant, Cosine, Linear
 
@@ -37,8 +37,12 @@ def test_a_bank_writes_its_schedule_to_the_bit(schedule, bases, steps):
         assert [group["lr"] for group in groups] == [schedule(step, base) for base in bases]
 
 
-kinds = st.sampled_from(["edit", "rebase", "override", "scale", "release"])
-entries = st.lists(st.tuples(st.integers(0, 5), kinds, st.floats(0.1, 2.0)), max_size=8)
+KINDS = ["edit", "rebase", "override", "scale", "release"]  # after which the schedule is the same
+
+
+def entries(kinds: list[str]) -> st.SearchStrategy[list[tuple[int, str, float]]]:
+    """Waits, kinds and values of entries to make."""
+    return st.lists(st.tuples(st.integers(0, 5), st.sampled_from(kinds), st.floats(0.1, 2.0)), max_size=8)
 
 
 def entered(driven, drawn):
@@ -52,10 +56,11 @@ def entered(driven, drawn):
             "override": Override(**where(now), value=value, until=now + 3 if value > 1 else None),
             "scale": Override(**where(now), scale=value, until=now + 5),
             "release": Release(**where(now)),
+            "thaw": Thaw(**where(now), warmup="Warmup(4)"),
         }[kind]
 
 
-@given(strategies.schedules(), strategies.bases, entries)
+@given(strategies.schedules(), strategies.bases, entries([*KINDS, "thaw"]))
 def test_a_lane_is_a_function_of_its_base_and_entries(schedule, base, drawn):
     """Many values at once are the values one by one, before and after each entry."""
     driven, now = lane(schedule, base), 0
@@ -68,7 +73,7 @@ def test_a_lane_is_a_function_of_its_base_and_entries(schedule, base, drawn):
     assert driven.values(steps).tolist() == [driven.value(step) for step in steps.tolist()]
 
 
-@given(strategies.schedules(), strategies.bases, entries, st.lists(st.integers(0, 300), min_size=1, max_size=10))
+@given(strategies.schedules(), strategies.bases, entries(KINDS), st.lists(st.integers(0, 300), min_size=1, max_size=10))
 def test_a_bank_writes_what_its_lanes_say_of_every_update_to_come(schedule, base, drawn, later):
     """Values computed ahead have edits, overrides and scales in them, and those of another lane do not."""
     driven, plain = lane(schedule, base), lane(schedule, base / 3)
@@ -80,6 +85,20 @@ def test_a_bank_writes_what_its_lanes_say_of_every_update_to_come(schedule, base
     for step in (now, *(now + each for each in later)):
         bank.write(groups, step)
         assert [group["lr"] for group in groups] == [driven.value(step), plain.value(step)]
+
+
+@given(strategies.schedules(), strategies.bases, st.integers(0, 50))
+def test_a_thaw_multiplies_what_is_due_from_there_on_and_a_restart_ends_that(schedule, base, step):
+    """By its warm-up, which counts from the thaw; the past stands, and so does what comes after it."""
+    driven, alone = lane(schedule, base), lane(schedule, base)
+    driven.add(Thaw(**where(step), warmup="Linear(4, start=0.5, end=1.0)"))
+    steps = np.arange(100)
+    factors = np.where(steps < step, 1.0, np.minimum(0.5 + (steps - step) / 8, 1.0))
+    np.testing.assert_allclose(driven.values(steps), alone.values(steps) * factors, rtol=1e-12, atol=1e-300)
+    for each in (driven, alone):
+        each.add(Restart(**where(step + 2)))
+    later = np.arange(step + 2, 100)
+    assert driven.values(later).tolist() == alone.values(later).tolist()
 
 
 def test_an_edit_is_solved_for_the_base():

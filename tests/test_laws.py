@@ -15,6 +15,7 @@ from torch import nn
 import optims
 import paramgroups as pg
 import strategies_models as random
+from paramgroups.announcements import taken
 from paramgroups.errors import DuplicateNameError, NothingToTrainError, ParamGroupsError
 from paramgroups.params import named
 
@@ -53,7 +54,7 @@ def test_only_what_is_frozen_is_left_out_and_it_says_by_whom(model, plan):
     reasons = {each.param.name: each.reason for each in grouping.frozen}
     freezing = [(rule, label) for rule, label in zip(plan.rules, plan.labels, strict=True) if isinstance(rule, pg.Rule)]
     for param in named(model):
-        by = [label for rule, label in freezing if rule.frozen and rule.select(param)]
+        by = [label for rule, label in freezing if rule.frozen and rule.thaw is None and rule.select(param)]
         if by:
             assert reasons[param.name] == f"frozen by rule {by[0]!r}"
         elif not param.parameter.requires_grad:
@@ -77,11 +78,13 @@ def test_group_names_are_unique_and_torch_takes_the_groups(model, plan):
 @LAW
 @given(random.models(), random.plans(), st.booleans())
 def test_build_trains_exactly_the_groups(model, plan, merge):
-    """After `build` what the optimizer holds requires a gradient, and all else does not."""
+    """After `build` what the optimizer holds requires a gradient, or will when it is thawed, and all else does not."""
     grouping = grouped(plan, model)
     optimizer = plan.build(model, torch.optim.AdamW, merge=merge)
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    assert held == {id(p) for p in model.parameters() if p.requires_grad}
+    later = {id(param.parameter) for each in grouping.thaws for param in each.params}
+    assert held == later | {id(p) for p in model.parameters() if p.requires_grad}
+    assert not any(p.requires_grad for p in model.parameters() if id(p) in later)
     assert held == {id(p.parameter) for group in grouping.groups for p in group.params}
     values = {p.parameter: group.hyperparameters for group in grouping.groups for p in group.params}
     for own in optimizer.param_groups:
@@ -104,7 +107,7 @@ def by_hand(plan: pg.Plan, param: Any) -> tuple[dict[str, Any], tuple[str, ...]]
         assert isinstance(rule, pg.Rule)
         if not rule.select(param):
             continue
-        always += [label] if rule.name else []
+        always += [label] if rule.name or rule.thaw is not None else []
         for key, given_value in rule.hyperparameters.items():
             if isinstance(given_value, pg.Times):
                 values[key] = values[key] * given_value.factor
@@ -288,6 +291,7 @@ def test_our_groups_step_as_torch_steps_them(model, plan):
     twin = copy.deepcopy(model)
     theirs = torch.optim.AdamW(grouped(plan, twin).param_groups())
     ours = plan.build(model, torch.optim.AdamW)
+    taken(ours)  # what is frozen until later has no gradients here
     for parameter, other in zip(model.parameters(), twin.parameters(), strict=True):
         if parameter.requires_grad:
             parameter.grad = torch.ones_like(parameter)

@@ -210,3 +210,26 @@ def test_colours_are_used_only_where_the_terminal_has_them(scheduler, monkeypatc
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[" in sketch(scheduler)
+
+
+def test_a_timetable_is_drawn_with_a_row_for_each_group():
+    """When it trains, and when a part or all of it is frozen; below, its lr with the warm-up that is to come."""
+    net = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
+    optimizer = pg.Plan(pg.Rule("body.*", name="body"), lr=0.01).build(net, torch.optim.AdamW)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Constant(), horizon=pg.Horizon(steps=12, epochs=3))
+    events = [("body.weight", "thaw", 4), ("body.bias", "thaw", 8)]
+    timetable = pg.Timetable(net, optimizer, scheduler, [*events, ("head.*", "freeze", 10)])
+    rows, lrs = plot(timetable).axes
+    assert [label.get_text() for label in rows.get_yticklabels()] == ["body", "default"]
+    bars = {str(each.get_gid()): each for each in rows.collections}
+    spans = {gid: bar.get_paths()[0].get_extents() for gid, bar in bars.items() if ": " in gid}
+    assert {gid: (box.x0, box.x1) for gid, box in spans.items()} == {
+        "0: frozen": (0, 4),
+        "0: in part": (4, 8),
+        "0: trains": (8, 12),
+        "1: trains": (0, 10),
+        "1: frozen": (10, 12),
+    }
+    assert lrs.get_ylabel() == "lr"
+    assert values(timetable)["lr/body"].tolist() == timetable.preview(12)["lr/body"].tolist()
+    assert len(plot(timetable, 5).axes[1].lines[0].get_ydata()) == 5  # type: ignore[arg-type]  # an array

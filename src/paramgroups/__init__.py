@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "Scheduler",
     "Times",
+    "Timetable",
     "Warmup",
     "Where",
     "Within",
@@ -51,6 +52,7 @@ __all__ = [
 if TYPE_CHECKING:
     from paramgroups import errors as errors
     from paramgroups import optim as optim
+    from paramgroups import plans as plans
     from paramgroups import regroup as regroup
     from paramgroups import schedules as schedules
     from paramgroups import state as state
@@ -74,11 +76,12 @@ if TYPE_CHECKING:
     )
     from paramgroups.selectors import ALL, BIASES, EMBEDDINGS, NORMS, Kind, Matching, Named, Ndim, Where, Within
     from paramgroups.state import LoadReport, load, load_named_state, named_state, save
+    from paramgroups.timetable import Timetable
     from paramgroups.views import name_groups, snapshot, view
 
     __version__: str
 else:  # hidden from type checkers, to which a module's __getattr__ says that every name exists
-    _SUBMODULES = ("errors", "optim", "regroup", "schedules", "state")
+    _SUBMODULES = ("errors", "optim", "plans", "regroup", "schedules", "state")
     _NAMES = {  # module → the public names it defines; the same as the imports above
         "build": ("groups",),
         "errors": ("ParamGroupsError",),
@@ -111,6 +114,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ says that ev
             "Within",
         ),
         "state": ("LoadReport", "load", "load_named_state", "named_state", "save"),
+        "timetable": ("Timetable",),
         "views": ("name_groups", "snapshot", "view"),
     }
     _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -167,6 +167,7 @@ def standing(driver: Driver) -> Callable[[], None]:
     def put_back() -> None:
         driver.assignments, driver.journal, driver.lanes, driver.clock.step = assignments, journal, lanes, step
         driver.rewrite()
+        driver.tell()
 
     return put_back
 

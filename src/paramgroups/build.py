@@ -13,8 +13,9 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.agreement import Statement, agreed, several
+from paramgroups.announcements import announce
 from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError, described
-from paramgroups.holds import settle
+from paramgroups.holds import discarding, hold, settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -63,7 +64,7 @@ def build(
         optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
         if several():
             account.statements = _statements(grouping, optimizer)
-    fix(grouping, model)
+    fix(grouping, model, optimizer)
     if several():
         watch(optimizer)
     return optimizer
@@ -103,16 +104,22 @@ def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
     found = [("the optimizer", described(type(optimizer)))]
     found += [(f"parameter {param.name!r}", place) for place, params in places for param in params]
     found += [(f"the shape of {param.name!r}", str(tuple(param.parameter.shape))) for param in grouping.params]
+    for later in grouping.thaws:
+        until = f"{later.when!r}, with warm-up {later.warmup!r}"
+        found += [(f"until when {param.name!r} is frozen", until) for param in later.params]
     for group in optimizer.param_groups:
         found += [(f"{key} of group {group['name']!r}", value) for key, value in exactly(group)]
     return found
 
 
-def fix(grouping: Grouping, model: nn.Module) -> None:
-    """Let nothing move what the plan has frozen for good, nor the statistics of norms that are wholly frozen."""
+def fix(grouping: Grouping, model: nn.Module, optimizer: Optimizer) -> None:
+    """Let nothing move what the plan has frozen, for good or for now, nor the statistics of norms in it."""
     for each in grouping.frozen:
         each.fix()
-    if grouping.frozen:
+    for later in grouping.thaws:
+        hold(later.params, later.why, discarding(later.params, optimizer))
+    announce(optimizer, grouping.thaws)
+    if grouping.frozen or grouping.thaws:
         settle(model)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, final
 
@@ -74,6 +74,7 @@ class Driver:
         self.journal: list[Entry] = []
         self._check_claims(self.lanes)
         self._clock_is = (kind, stall_limit)
+        self.followers: list[Callable[[], None]] = []
 
     def attach(self, step: int = 0) -> None:
         """Start to drive, at `step`."""
@@ -201,6 +202,12 @@ class Driver:
         self.take_over(fresh, pasts)
         self.clock.step = step
         self.rewrite()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell those who follow the clock that it may stand elsewhere now."""
+        for follow in self.followers:
+            follow()
 
     def take_over(self, fresh: list[list[Lane]], pasts: Iterable[Past | None]) -> None:
         """Take over new lanes, each with the past of its group; one without has what is true of the whole run."""
@@ -311,6 +318,7 @@ class Driver:
         for bank in self._banks:
             bank.write(groups, step)
         self._groups[:] = groups  # dicts that were replaced by equal ones are these from now on
+        self.tell()
 
     def notice(self) -> None:
         """Take in groups that came, went or were replaced, and what was written by hand, since the last look."""
@@ -348,7 +356,7 @@ class Driver:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         optimizer: Optimizer = state["optimizer"]
-        self.__dict__.update(state["attributes"], optimizer=optimizer)
+        self.__dict__.update(state["attributes"], optimizer=optimizer, followers=[])
         names: list[list[str] | None] = state["names"]
         known: list[Label] = state["labels"]
         members = [group["params"] for group in optimizer.param_groups]

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Literal, TypeAlias, final
 
-import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
 from paramgroups.errors import FreezeError, listing
-from paramgroups.holds import Hold, hold, release, release_all, settle
+from paramgroups.holds import Hold, discarding, hold, processes, release, release_all, settle
 from paramgroups.params import Param, named, unwrapped
 from paramgroups.plan.audit import selected
 from paramgroups.plan.rules import select_code
@@ -101,7 +100,11 @@ def freeze(
     optimizer = None if optimizer is None else unwrapped(optimizer)
     why = Hold(f"freeze({select_code(select)})", batch_norm)
     check_leaves_out(optimizer)
-    added = hold(chosen, why, discarding(chosen, optimizer, state=state))
+    if optimizer is None and state == "drop":
+        raise FreezeError(
+            "Which optimizer is to drop its state is not said.", "Give it: freeze(model, select, optimizer)."
+        )
+    added = hold(chosen, why, discarding(chosen, optimizer))
     if state == "drop" and optimizer is not None:
         for param in chosen:
             optimizer.state.pop(param.parameter, None)
@@ -134,25 +137,9 @@ def thaw(model: nn.Module, select: Selector | str, optimizer: Optimizer | None =
     chosen = selected(selector(select), named(model))
     check_synchronised(model, chosen)
     if optimizer is not None:
-        _check_grouped(chosen, unwrapped(optimizer))
+        check_grouped(chosen, unwrapped(optimizer))
     release_all(chosen)
     settle(model)
-
-
-def discarding(params: Iterable[Param], optimizer: Optimizer | None, *, state: State = "keep") -> Optimizer | None:
-    """The optimizer before whose steps gradients are thrown away, where several processes wait for them; else None.
-
-    Raises:
-        FreezeError: it is needed, and absent.
-    """
-    several = _processes() > 1 and not all(_is_sharded(param) for param in params)
-    if optimizer is None and (several or state == "drop"):
-        purpose = "throw their gradients away" if several else "drop its state for them"
-        raise FreezeError(
-            f"Which optimizer is to {purpose} is not said.",
-            "Give the one that trains the model: freeze(model, select, optimizer).",
-        )
-    return optimizer if several else None
 
 
 def check_synchronised(model: nn.Module, params: Iterable[Param]) -> None:
@@ -161,7 +148,7 @@ def check_synchronised(model: nn.Module, params: Iterable[Param]) -> None:
     Raises:
         FreezeError: one was frozen when DistributedDataParallel wrapped the model.
     """
-    if _processes() > 1 and any(isinstance(module, DistributedDataParallel) for module in model.modules()):
+    if processes() > 1 and any(isinstance(module, DistributedDataParallel) for module in model.modules()):
         alone = [param.name for param in params if not param.parameter.requires_grad]
         if alone:
             raise FreezeError(
@@ -185,7 +172,12 @@ def check_leaves_out(optimizer: Optimizer | None) -> None:
         )
 
 
-def _check_grouped(params: Iterable[Param], optimizer: Optimizer) -> None:
+def check_grouped(params: Iterable[Param], optimizer: Optimizer) -> None:
+    """Accept parameters that groups of the optimizer hold.
+
+    Raises:
+        FreezeError: none holds one.
+    """
     grouped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     absent = [param.name for param in params if id(param.parameter) not in grouped]
     if absent:
@@ -194,12 +186,3 @@ def _check_grouped(params: Iterable[Param], optimizer: Optimizer) -> None:
             "Thaw without the optimizer, thaw(model, select), and then make a group: pg.regroup.add(optimizer, select, "
             "name=...). What a plan is to thaw later is in a group from the start: Rule(..., frozen=True, thaw=...).",
         )
-
-
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _is_sharded(param: Param) -> bool:
-    """Whether a parameter is spread over processes by FSDP2, which reads at every pass what requires gradients."""
-    return hasattr(param.parameter, "placements")

@@ -9,14 +9,16 @@ copies nothing of a parameter but its values, and wrappers put other parameters 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups.discarding import discard, is_discarded, keep
+from paramgroups.errors import FreezeError
 from paramgroups.params import Param, named
 from paramgroups.pins import has_statistics, is_pinned, pin, unpin
 
@@ -64,12 +66,34 @@ def hold(params: Iterable[Param], why: Hold, discarded_by: Optimizer | None = No
         if why not in known:
             _write(param, (before, (*known, why)))
             found.append(param)
-        if discarded_by is None or not param.parameter.requires_grad:
-            param.parameter.requires_grad_(False)
-        else:
-            discard([param.parameter], discarded_by)
+        param.parameter.requires_grad_(False)
         param.parameter.grad = None
+        if discarded_by is not None and before and not any(each.for_good for each in (*known, why)):
+            param.parameter.requires_grad_(True)
+            discard([param.parameter], discarded_by)
     return found
+
+
+def discarding(params: Iterable[Param], optimizer: Optimizer | None) -> Optimizer | None:
+    """What throws gradients away in a run of several processes, which wait for each other's; None in a run of one.
+
+    Raises:
+        FreezeError: it is needed, and absent.
+    """
+    if processes() == 1 or all(map(_is_sharded, params)):
+        return None
+    if optimizer is None:
+        raise FreezeError(
+            "In a run of several processes gradients go on being computed, because the others wait for them, and which "
+            "optimizer is to throw them away is not said.",
+            "Give the one that trains the model: freeze(model, select, optimizer).",
+        )
+    return optimizer
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def release(params: Iterable[Param], why: Hold) -> None:
@@ -105,7 +129,19 @@ def settle(model: nn.Module) -> None:
             unpin(module)
 
 
-def told(groups: Iterable[tuple[str, Iterable[Param]]]) -> tuple[str, ...]:
+def moment(when: int | str) -> str:
+    """A moment of the run, in words.
+
+    Example:
+        >>> moment(200), moment("2 epochs")
+        ('update 200', '2 epochs')
+    """
+    return when if isinstance(when, str) else f"update {when}"
+
+
+def told(
+    groups: Iterable[tuple[str, Iterable[Param]]], holds: Callable[[Param], Iterable[Hold]] = holds_of
+) -> tuple[str, ...]:
     """What is frozen in which group, and why: a line each.
 
     Example:
@@ -117,7 +153,7 @@ def told(groups: Iterable[tuple[str, Iterable[Param]]]) -> tuple[str, ...]:
     found = []
     for name, params in groups:
         own = list(params)
-        counts = Counter(each.reason for param in own for each in dict.fromkeys(holds_of(param)))
+        counts = Counter(each.reason for param in own for each in dict.fromkeys(holds(param)))
         found += [f"{name}: {n:,} of {len(own):,} tensors frozen by {reason}" for reason, n in counts.items()]
     return tuple(found)
 
@@ -129,6 +165,11 @@ def _around(modules: Mapping[str, nn.Module], path: str) -> Sequence[Tensor]:
         path = path.rpartition(".")[0]
         found = list(modules[path].parameters())
     return found
+
+
+def _is_sharded(param: Param) -> bool:
+    """Whether a parameter is spread over processes by FSDP2, which reads at every pass what requires gradients."""
+    return hasattr(param.parameter, "placements")
 
 
 def _let_go(param: Param, *, train: bool) -> None:

@@ -23,6 +23,7 @@ from paramgroups.journal import (
     Reschedule,
     Restart,
     Stretch,
+    Thaw,
     from_json,
     to_json,
 )
@@ -52,7 +53,7 @@ class Past:
                     now[0] = entry.new
                 case Reschedule():
                     now[:2] = entry.base, (replace(entry, group=""),)
-                case Restart() | Stretch() | Observe():
+                case Restart() | Stretch() | Observe() | Thaw():
                     now[1] = (*now[1], replace(entry, group=""))
                 case Override():
                     over = entry.until is not None and entry.until <= step

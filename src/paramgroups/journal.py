@@ -114,9 +114,20 @@ class Observe:
         object.__setattr__(self, "metric", number if math.isfinite(number) else str(number))
 
 
-Entry: TypeAlias = Edit | Rebase | Override | Release | Restart | Reschedule | Stretch | Observe
+@final
+@dataclass(frozen=True, kw_only=True)
+class Thaw:
+    """The group's parameters were thawed before update `step`: what is due is multiplied by `warmup` from there on."""
 
-_CLASSES: tuple[type[Entry], ...] = (Edit, Rebase, Override, Release, Restart, Reschedule, Stretch, Observe)
+    step: int
+    group: str
+    hyperparameter: str
+    warmup: str
+
+
+Entry: TypeAlias = Edit | Rebase | Override | Release | Restart | Reschedule | Stretch | Observe | Thaw
+
+_CLASSES: tuple[type[Entry], ...] = (Edit, Rebase, Override, Release, Restart, Reschedule, Stretch, Observe, Thaw)
 _KINDS = {kind.__name__.lower(): kind for kind in _CLASSES}
 
 

@@ -30,6 +30,7 @@ from paramgroups.journal import (
     Reschedule,
     Restart,
     Stretch,
+    Thaw,
 )
 from paramgroups.schedules import Schedule
 
@@ -239,7 +240,7 @@ class Lane:
         return base if base in range_of(self.path) and reproduced else None
 
 
-def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretch | Observe) -> Segment:
+def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretch | Observe | Thaw) -> Segment:
     """What is in force after an entry, where `segment` was before."""
     match entry:
         case Edit() | Rebase():
@@ -253,6 +254,9 @@ def _next(segment: Segment, entry: Edit | Rebase | Restart | Reschedule | Stretc
             moments = {"at": entry.step, "old": entry.old, "new": entry.new}
             local = {key: moment - segment.origin for key, moment in moments.items()}
             return segment._replace(schedule=segment.schedule.stretch(**local))
+        case Thaw():
+            warmup = expressions.read(entry.warmup).shift(entry.step - segment.origin)
+            return segment._replace(schedule=segment.schedule * warmup)
         case Observe():
             return segment._replace(schedule=segment.schedule.seen(entry.step - segment.origin, float(entry.metric)))
 

@@ -18,6 +18,7 @@ from paramgroups.extras import needed_for
 from paramgroups.scheduler import Scheduler
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.tables import number
+from paramgroups.timetable import Timetable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +29,16 @@ Values: TypeAlias = Mapping[str, NDArray[np.float64]]
 
 
 class Plannable(Protocol):
-    """What can make a scheduler, as the outline of a recipe can."""
+    """What can make a scheduler, and perhaps a timetable, as the outline of a recipe can."""
 
     def scheduler(self) -> Scheduler:
         """A scheduler as it stands before training."""
 
+    def timetable(self) -> Timetable | None:
+        """A timetable as it stands before training, if anything is frozen and thawed."""
 
-Drawable: TypeAlias = Schedule | Scheduler | Plannable | Values
+
+Drawable: TypeAlias = Schedule | Scheduler | Timetable | Plannable | Values
 
 _SUFFIXES = (".pdf", ".png", ".svg")
 _PER_INCH = 150  # pixels
@@ -55,11 +59,12 @@ def plot(what: Drawable, steps: int | None = None, path: str | Path | None = Non
     Groups that have the same values all the time share a line, which bears their names. A ring is where a first rise
     ends, a warm-up, say; dotted lines are the ends of epochs, where a scheduler's horizon has some. More than 40
     different lines are drawn as a band: from the least to the greatest value, the middle half of the groups darker, and
-    three lines by name: the groups of the greatest, the middle and the least mean.
+    three lines by name: the groups of the greatest, the middle and the least mean. Of a timetable, a panel above has a
+    row for each group: when it trains, and when all of it, or a part, is frozen.
 
     Args:
-        what: a schedule (drawn as factors of the base, unless all of it is `Absolute`), a scheduler (as it stands), the
-            `outline` of a recipe (its data is read), or values by `hyperparameter/group`.
+        what: a schedule (drawn as factors of the base, unless all of it is `Absolute`), a scheduler or a timetable (as
+            it stands), the `outline` of a recipe (its data is read), or values by `hyperparameter/group`.
         steps: how many updates; to the end of the schedule, or of the scheduler's horizon, where absent.
         path: where to write it, a `.png`, `.svg` or `.pdf` file.
         log: whether values are on a logarithmic scale; a panel without a value above 0 is not.
@@ -86,16 +91,21 @@ def plot(what: Drawable, steps: int | None = None, path: str | Path | None = Non
     with needed_for("Drawing a picture"):
         from matplotlib import colormaps
         from matplotlib.figure import Figure
+    rows = what.frozen(range(max(map(len, found.values())))) if isinstance(what, Timetable) else {}
+    heights = [*([0.4 + 0.25 * len(rows)] if rows else []), *([2.4] * len(panels))]
     widest = max((_columns(lines) for lines in panels.values()), default=1)
-    figure = Figure(figsize=(7.0 + 1.3 * widest, 0.6 + 2.4 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    for panel, (title, lines) in zip(axes, panels.items(), strict=True):
+    figure = Figure(figsize=(7.0 + 1.3 * widest, 0.6 + sum(heights)), layout="constrained")
+    axes = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    if rows:
+        _draw_rows(axes[0], rows)
+    for panel, (title, lines) in zip(axes[-len(panels) :], panels.items(), strict=True):
         _draw(panel, lines, colormaps["viridis"])
         panel.set_ylabel(title)
         if log and any((line > 0).any() for line in lines.values()):
             panel.set_yscale("log", nonpositive="mask")
-    if isinstance(what, Scheduler) and what.horizon is not None:
-        _mark_epochs(axes, what.horizon, max(map(len, found.values())))
+    horizon = _horizon(what)
+    if horizon is not None:
+        _mark_epochs(axes, horizon, max(map(len, found.values())))
     axes[-1].set_xlabel("step")
     figure.align_ylabels()
     if path is not None:
@@ -122,6 +132,25 @@ def _draw(panel: Axes, lines: Mapping[str, NDArray[np.float64]], shades_of: Call
     if any(shown):
         small = {"fontsize": 7, "ncols": _columns(lines)} if many else {"fontsize": 9}
         panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, **small)
+
+
+def _draw_rows(panel: Axes, rows: Mapping[str, NDArray[np.float64]]) -> None:
+    """A row for each group: filled where all of it trains, hatched where none does, pale where a part does."""
+    looks: dict[str, dict[str, Any]] = {
+        "trains": {"facecolor": "tab:blue"},
+        "in part": {"facecolor": "tab:blue", "alpha": 0.35},
+        "frozen": {"facecolor": "0.92", "hatch": "///", "edgecolor": "0.6", "linewidth": 0},
+    }
+    for row, shares in enumerate(rows.values()):
+        states = np.where(shares == 0, "trains", np.where(shares == 1, "frozen", "in part"))
+        starts = [0, *(np.flatnonzero(states[1:] != states[:-1]) + 1).tolist()]
+        for start, end in zip(starts, [*starts[1:], len(states)], strict=True):
+            state = str(states[start])
+            panel.broken_barh([(start, end - start)], (row - 0.4, 0.8), gid=f"{row}: {state}", **looks[state])
+    panel.set_yticks(range(len(rows)), list(rows))
+    panel.invert_yaxis()
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    panel.tick_params(left=False)
 
 
 def _draw_band(panel: Axes, lines: Mapping[str, NDArray[np.float64]]) -> None:
@@ -167,10 +196,11 @@ def values(what: Drawable, steps: int | None = None) -> Values:
         ValueError: `steps` is needed, and absent.
     """
     what = _planned(what)
-    if isinstance(what, Scheduler):
-        if steps is None and what.horizon is None:
+    if isinstance(what, Scheduler | Timetable):
+        horizon = _horizon(what)
+        if steps is None and horizon is None:
             raise ValueError("The scheduler has no horizon to draw.\nSay how many steps: plot(scheduler, 1000).")
-        return what.preview(range(steps if steps is not None else what.horizon.steps))  # type: ignore[union-attr]
+        return what.preview(range(steps if steps is not None else horizon.steps))  # type: ignore[union-attr]
     if isinstance(what, Schedule):
         count = steps if steps is not None else what.length
         if count is None:
@@ -180,9 +210,16 @@ def values(what: Drawable, steps: int | None = None) -> Values:
     return what
 
 
-def _planned(what: Drawable) -> Schedule | Scheduler | Values:
-    """`what`, or the scheduler that it makes."""
-    return what if isinstance(what, Schedule | Scheduler | Mapping) else what.scheduler()
+def _planned(what: Drawable) -> Schedule | Scheduler | Timetable | Values:
+    """`what`, or the timetable or the scheduler that it makes."""
+    if isinstance(what, Schedule | Scheduler | Timetable | Mapping):
+        return what
+    return what.timetable() or what.scheduler()
+
+
+def _horizon(what: object) -> Horizon | None:
+    """Of what knows how long the run is."""
+    return what.horizon if isinstance(what, Scheduler | Timetable) else None
 
 
 def _named(lines: Mapping[str, NDArray[np.float64]]) -> Mapping[str, NDArray[np.float64]]:

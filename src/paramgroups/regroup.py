@@ -286,7 +286,7 @@ def apply(plan: Plan, optimizer: Optimizer, model: nn.Module) -> Grouping:
         planned.append(Target(Label(group.name, group.rules), own, sources, planned=group.hyperparameters))
     way_out = "Let the plan say it: Plan(..., {given}), or a rule for these parameters."
     arrange(optimizer, planned, model=model, params=grouping.params, way_out=way_out)
-    fix(grouping, model)
+    fix(grouping, model, optimizer)
     return grouping
 
 

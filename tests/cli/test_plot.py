@@ -41,3 +41,14 @@ def test_programs_get_every_value(command):
     driven = scheduler(make(found), found)
     data = json.loads(command("plot", "digits-finetune", "--json").out)
     assert data == {key: line.tolist() for key, line in driven.preview(315).items()}
+
+
+def test_what_is_thawed_in_mid_run_is_told_below_the_picture(command):
+    """Which rule, before which update, with which warm-up."""
+    answer = command("plot", "digits-thaw")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-3:] == [
+        "before update  what  parameters       tensors  warm-up     stands",
+        "           42  thaw  rule 'backbone'        6  Warmup(21)  ahead",
+        "          126  thaw  rule 'stem'            3  Warmup(21)  ahead",
+    ]

@@ -75,7 +75,10 @@ def test_what_is_no_number_cannot_be_multiplied(value):
     """The error is one of the plan's, with the rule and what stands."""
     key = "betas" if isinstance(value, tuple) else "mode"
     with pytest.raises(HyperparameterValueError) as caught:
-        steps(pg.Rule("w", name=None, frozen=False, optional=False, **{key: pg.Times(2)}), **{key: value})
+        steps(
+            pg.Rule("w", name=None, frozen=False, optional=False, thaw=None, warmup=None, **{key: pg.Times(2)}),
+            **{key: value},
+        )
     assert f"since what stands, {value!r}, is no number" in str(caught.value)
 
 

@@ -10,6 +10,7 @@ import paramgroups as pg
 from paramgroups.errors import RecipeError
 from paramgroups.recipe import Recipe, built_in, load, read, validated, write
 from paramgroups.recipe.leaves import select_text, value_data
+from paramgroups.schedules import Schedule
 from strategies import chains_with_text
 from strategies_models import plans
 
@@ -41,6 +42,7 @@ def as_data(plan):
     """A plan as a recipe has it."""
     entries = [
         {"select": select_text(rule.select), "name": rule.name, "frozen": rule.frozen, "optional": rule.optional}
+        | {"thaw": rule.thaw, "warmup": repr(rule.warmup) if isinstance(rule.warmup, Schedule) else rule.warmup}
         | {key: value_data(value) for key, value in rule.hyperparameters.items()}
         for rule in plan.rules
     ]

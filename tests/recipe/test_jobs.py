@@ -140,3 +140,15 @@ def test_own_data_that_does_not_fit_is_explained(own_text, override, path, messa
     where, what = mistake(own_text, override)
     assert where == path
     assert message in what
+
+
+def test_a_timetable_is_made_of_what_the_plan_thaws_and_tried_on_every_horizon():
+    """A moment by its update in the last training; one that cannot be is a mistake of the rules."""
+    thawing = ("plan.rules.0.thaw=1 epoch", "plan.rules.0.warmup=5%")
+    found = outlined(TEXT, *thawing)
+    made = found.timetable()
+    assert made is not None
+    assert [row[:2] for row in made.table().rows] == [("21", "thaw")]
+    assert outlined().timetable() is None
+    path, message = mistake(TEXT, *thawing, 'schedules={"head": {"lr": Linear("100%")}}')
+    assert (path, "lr of group 'stem' follows no schedule" in message) == ("plan.rules", True)

@@ -33,6 +33,32 @@ def test_a_rule_is_a_rule_of_the_library():
     assert rule.model_dump() == data
 
 
+@pytest.mark.parametrize(
+    ("warmup", "made"), [(10, 10), ("1 epoch", "1 epoch"), ("Warmup('5%')", pg.Warmup("5%")), (None, None)]
+)
+def test_a_rule_may_thaw_what_it_freezes(warmup, made):
+    """Until when it says, with a warm-up as long as text or as a schedule."""
+    data = {"select": "stem.*", "frozen": True, "thaw": "2 epochs"} | ({} if warmup is None else {"warmup": warmup})
+    rule = RuleEntry.model_validate(data)
+    assert rule.make() == pg.Rule("stem.*", frozen=True, thaw="2 epochs", warmup=made)
+    assert rule.model_dump() == data
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "said"),
+    [
+        ({"frozen": True, "thaw": "2 epchs"}, "rule.thaw", "has an unknown unit, 'epchs'"),
+        ({"frozen": True, "thaw": "1e6 tokens"}, "rule.thaw", "only steps, epochs and samples"),
+        ({"frozen": True, "thaw": 3, "warmup": "Warmup(1e6 tokens)"}, "rule.warmup", "cannot be read"),
+        ({"thaw": 3, "lr": 1.0}, "", "given with frozen=True, or left out"),
+    ],
+)
+def test_a_thaw_that_cannot_be_is_explained_where_it_stands(more, where, said):
+    """As every field is."""
+    found, message = problem(RuleEntry, {"select": "stem.*", **more})
+    assert (found, said in message) == (where.removeprefix("rule."), True)
+
+
 def test_a_layer_decay_is_one_of_the_library():
     """The factor is under `layer_decay`."""
     data = {

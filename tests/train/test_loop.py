@@ -51,6 +51,29 @@ def test_a_training_goes_on_to_the_bit(fabric, job, leg, k, tmp_path):
     assert all(map(torch.equal, resumed.model_state().values(), whole.model_state().values()))
 
 
+THAWING = pg.Plan(pg.Rule("body.*", frozen=True, thaw="1 epoch", warmup=4, lr=pg.Times(0.1)), lr=0.01)
+
+
+@pytest.mark.parametrize("k", [0, 8, 9, 11])
+def test_a_training_that_thaws_in_mid_run_goes_on_to_the_bit(fabric, job, leg, k, tmp_path):
+    """Before the thaw, at it, and in the warm-up after it; and the body moves from the thaw on."""
+    leg = replace(leg, plan=THAWING)
+    whole = Training(fabric, job, leg)
+    start = whole.model_state()["body.weight"]
+    expected = run(whole, 9)
+    assert whole.horizon.steps_in("1 epoch") == 9
+    assert torch.equal(whole.model_state()["body.weight"], start)
+    expected += run(whole)
+    assert not torch.equal(whole.model_state()["body.weight"], start)
+    stopped = Training(fabric, job, leg)
+    first = run(stopped, k)
+    stopped.save(tmp_path / "state.pt")
+    resumed = Training(fabric, job, leg)
+    resumed.restore(tmp_path / "state.pt")
+    assert first + run(resumed) == expected
+    assert all(map(torch.equal, resumed.model_state().values(), whole.model_state().values()))
+
+
 def test_the_noise_of_the_model_is_part_of_the_state(fabric, job, leg, tmp_path):
     """The test above would fail without: dropout draws other numbers from another state."""
     training = Training(fabric, job, leg)

@@ -23,11 +23,14 @@ def plot(recipe: RecipeName, overrides: Overrides = None, *, output: Output = No
         from paramgroups.recipe import outline
     if output is not None and not output.parent.is_dir():
         raise typer.BadParameter(f"the folder {str(output.parent)!r} does not exist.", param_hint="--output")
-    driven = outline(recipe, overrides or ()).scheduler()
+    planned = outline(recipe, overrides or ())
+    driven = planned.timetable() or planned.scheduler()
     if as_json:
         say_json({key: line.tolist() for key, line in pictures.values(driven).items()})
     elif output is None:
         typer.echo(pictures.sketch(driven, width=min(console().width, 120)))
+        if planned.grouping.thaws:
+            typer.echo(f"\n{driven}")
     else:
         try:
             pictures.plot(driven, path=output)

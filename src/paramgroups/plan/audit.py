@@ -95,13 +95,13 @@ def warn_of_frozen(plan: Plan, matches: Sequence[Matches], frozen_by_model: Sequ
     """Warn of each rule that has no effect since the model itself has frozen all that it matches.
 
     Args:
-        plan: whose rules may be such; one that freezes, or is optional, is not.
+        plan: whose rules may be such; one that freezes for good, or is optional, is not.
         matches: from `match`.
         frozen_by_model: for each parameter whether it is left out for the model's sake alone.
     """
     frozen = np.asarray(frozen_by_model, dtype=np.bool_)
     for rule, (_, chosen) in zip(plan.rules, matches, strict=True):
-        quiet = isinstance(rule, Rule) and (rule.frozen or rule.optional)
+        quiet = isinstance(rule, Rule) and (rule.optional or (rule.frozen and rule.thaw is None))
         hits = chosen >= 0
         if not quiet and hits.any() and frozen[hits].all():
             count = int(hits.sum())

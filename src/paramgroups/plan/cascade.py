@@ -49,12 +49,14 @@ class Resolved:
 
     Args:
         rules: the names of the rules that contributed, in order; none where the parameters are frozen.
-        frozen: the rule that froze the parameters, if one did.
+        frozen: the rule that froze the parameters for good, if one did.
+        thaw: the last rule that says when they are to be thawed, and its name, if one does.
         history: how each hyperparameter came about.
     """
 
     rules: tuple[str, ...]
     frozen: str | None
+    thaw: tuple[str, Rule] | None
     history: History
 
 
@@ -66,6 +68,7 @@ class Variant:
     name: str
     code: str
     values: Mapping[str, Any]
+    thaw: Rule | None = None
     frozen: bool = False
     always_contributes: bool = False
 
@@ -111,7 +114,9 @@ def resolve(
 def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matches:
     mask = rule.select.mask(params)
     if isinstance(rule, Rule):
-        variant = Variant(label, repr(rule), rule.hyperparameters, rule.frozen, rule.name is not None)
+        thaw = None if rule.thaw is None else rule
+        for_good, named = rule.frozen and not thaw, rule.name is not None
+        variant = Variant(label, repr(rule), rule.hyperparameters, thaw, for_good, named or thaw is not None)
         return [variant], np.where(mask, np.int32(0), np.int32(-1))
     chosen = np.full(len(params), -1, np.int32)
     selected = [param for param, hit in zip(params, mask, strict=True) if hit]
@@ -137,7 +142,7 @@ def _apply(rule: Rule | LayerDecay, label: str, params: Sequence[Param]) -> Matc
 def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, class_defaults: Mapping[str, Any]) -> Resolved:
     frozen = next((variant.name for variant in variants if variant.frozen), None)
     if frozen is not None:
-        return Resolved((), frozen, {})
+        return Resolved((), frozen, None, {})
     history = {key: [Contribution("plan default", value, value)] for key, value in plan.values}
     for variant in variants:
         for key, given in variant.values.items():
@@ -151,7 +156,8 @@ def _cascade(plan: Plan, variants: Sequence[Variant], parameter: str, class_defa
     final = {key: _struck_out(steps) for key, steps in history.items()}
     standing = {step.rule for steps in final.values() for step in steps if not step.overridden}
     rules = tuple(variant.name for variant in variants if variant.always_contributes or variant.name in standing)
-    return Resolved(rules, None, final)
+    thaws = [(variant.name, variant.thaw) for variant in variants if variant.thaw is not None]
+    return Resolved(rules, None, thaws[-1] if thaws else None, final)
 
 
 def _scaled(key: str, value: Any, times: Times, variant: Variant) -> Any:

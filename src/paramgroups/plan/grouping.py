@@ -5,6 +5,7 @@ Knows the cascade's results and shows them; knows nothing of optimizers but thei
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -14,11 +15,12 @@ from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
 from paramgroups.collector import paused
-from paramgroups.holds import Hold, hold, holds_of, told
+from paramgroups.holds import Hold, hold, holds_of, moment, told
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
 from paramgroups.plan.cascade import History, match, resolve
-from paramgroups.plan.rules import Plan, Times
+from paramgroups.plan.rules import Plan, Rule, Times
+from paramgroups.schedules import Duration, Schedule
 from paramgroups.tables import Table, show, struck
 
 
@@ -64,6 +66,29 @@ class Frozen:
 
 
 @final
+@dataclass(frozen=True)
+class Thawing:
+    """Parameters that a rule freezes until later: they are in groups from the start.
+
+    Args:
+        rule: its name.
+        when: until when they are frozen.
+        warmup: how their lr joins then, if not at once.
+        params: those of which no later rule says another time.
+    """
+
+    rule: str
+    when: Duration
+    warmup: Duration | Schedule | None
+    params: tuple[Param, ...] = field(repr=False)
+
+    @property
+    def why(self) -> Hold:
+        """Why they are frozen."""
+        return Hold(f"rule {self.rule!r} until {moment(self.when)}")
+
+
+@final
 @dataclass(frozen=True, repr=False)
 class Grouping:
     """Every parameter of a model in exactly one group, or frozen and in none; made by `Plan.on`. Prints as a table.
@@ -81,6 +106,7 @@ class Grouping:
     plan: Plan
     groups: tuple[Group, ...]
     frozen: tuple[Frozen, ...]
+    thaws: tuple[Thawing, ...] = ()
 
     @property
     def params(self) -> tuple[Param, ...]:
@@ -139,7 +165,7 @@ class Grouping:
                 times = isinstance(step.given, Times)
                 given = f"× {show(step.given.factor)}" if times else show(step.given)
                 rows.append(("", "", struck(given) if step.overridden else given, step.source))
-        held = "".join(f", frozen by {each.reason}" for each in holds_of(param))
+        held = "".join(f", frozen by {each.reason}" for each in self._holds()(param))
         return Table(("hyperparameter", "value", "given", "by"), tuple(rows), f"{title} in group {group.name}{held}")
 
     def diff(self, other: Grouping) -> Table:
@@ -182,7 +208,7 @@ class Grouping:
         for reason in dict.fromkeys(each.reason for each in self.frozen):
             params = tuple(each.param for each in self.frozen if each.reason == reason)
             rows.append((reason, *_size(params, total), *("—" for _ in keys)))
-        held = told((group.name, group.params) for group in self.groups)
+        held = told(((group.name, group.params) for group in self.groups), self._holds())
         return Table(("group", "tensors", "elements", "share", *keys), tuple(rows), notes=held)
 
     def __repr__(self) -> str:
@@ -194,6 +220,11 @@ class Grouping:
 
     def __rich__(self) -> Any:
         return self.table().__rich__()
+
+    def _holds(self) -> Callable[[Param], Iterable[Hold]]:
+        """Of each parameter, why it is frozen, or will be once the optimizer is built."""
+        planned = {id(param): each.why for each in self.thaws for param in each.params}
+        return lambda param: dict.fromkeys([*([planned[id(param)]] if id(param) in planned else ()), *holds_of(param)])
 
     def _by_parameter(self) -> dict[str, tuple[str, dict[str, Any]]]:
         found = {p.name: (group.name, group.hyperparameters) for group in self.groups for p in group.params}
@@ -221,6 +252,7 @@ def group(
     groups: dict[tuple[str, ...], list[tuple[Param, History]]] = {}
     frozen = []
     by_model = set()
+    thaws: dict[str, tuple[Rule, list[Param]]] = {}
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
         held = holds_of(param)
         for_good = next((each.reason for each in held if each.for_good), None if held else _BY_MODEL)
@@ -231,6 +263,8 @@ def group(
             by_model.add(param.name)
         else:
             groups.setdefault(resolved.rules, []).append((param, resolved.history))
+            if resolved.thaw is not None:
+                thaws.setdefault(resolved.thaw[0], (resolved.thaw[1], []))[1].append(param)
     audit.check_groups(list(groups), [each.reason for each in frozen])
     if by_model:
         audit.warn_of_frozen(plan, matches, [param.name in by_model for param in params])
@@ -243,7 +277,8 @@ def group(
             with at(numbers.get(steps[-1].source)):
                 hyperparameters.check_value(key, steps[-1].result, f"group {each.name!r}")
                 hyperparameters.check_length(key, steps[-1].result, defaults.get(key), f"group {each.name!r}")
-    return Grouping(plan, made, tuple(frozen))
+    later = [Thawing(name, rule.thaw or 0, rule.warmup, tuple(own)) for name, (rule, own) in thaws.items()]
+    return Grouping(plan, made, tuple(frozen), tuple(later))
 
 
 def _count(number: int, noun: str) -> str:

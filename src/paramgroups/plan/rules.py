@@ -16,6 +16,8 @@ from paramgroups.errors import DuplicateNameError, EmptyRuleError, Hyperparamete
 from paramgroups.hyperparameters import RESERVED, Range, check_value, plain
 from paramgroups.params import Param, check_group_name
 from paramgroups.plan.depth import Depths
+from paramgroups.schedules import Duration, Schedule
+from paramgroups.schedules.units import as_duration
 from paramgroups.selectors import ALL, Named, Selector, selector
 
 if TYPE_CHECKING:
@@ -61,6 +63,9 @@ class Rule:
         name: what its groups are called; letters, digits, `_`, `.` and `-`. From the selector where absent.
         frozen: leave the parameters out of every group, and do not train them.
         optional: matching nothing is no mistake.
+        thaw: until when they are frozen, updates or text such as "2 epochs"; they are in a group of their own from the
+            start. It takes a `Timetable` to thaw them.
+        warmup: how their lr joins then: so many updates, such text, or a schedule of factors.
         **hyperparameters: a value replaces what stands, `Times(factor)` multiplies it.
 
     Raises:
@@ -77,6 +82,8 @@ class Rule:
     name: str | None
     frozen: bool
     optional: bool
+    thaw: Duration | None
+    warmup: Duration | Schedule | None
     values: tuple[tuple[str, Any], ...]
 
     def __init__(
@@ -86,6 +93,8 @@ class Rule:
         name: str | None = None,
         frozen: bool = False,
         optional: bool = False,
+        thaw: Duration | None = None,
+        warmup: Duration | Schedule | None = None,
         **hyperparameters: Any,
     ) -> None:
         if more:
@@ -95,15 +104,21 @@ class Rule:
             ("name", name),
             ("frozen", frozen),
             ("optional", optional),
+            ("thaw", None if thaw is None else as_duration(thaw, "Rule.thaw", rest=False)),
+            ("warmup", as_duration(warmup, "Rule.warmup", rest=False) if isinstance(warmup, (int, str)) else warmup),
             ("values", tuple(sorted((key, plain(value)) for key, value in hyperparameters.items()))),
         ):
             object.__setattr__(self, field, value)
         if name is not None:
             check_group_name(name)
         check_values(hyperparameters, repr(self))
-        if frozen and hyperparameters:
+        if frozen and thaw is None and hyperparameters:
             given = ", ".join(hyperparameters)
             raise HyperparameterValueError("frozen", True, repr(self), f"alone: what is frozen has no {given}")
+        if thaw is not None and not frozen:
+            raise HyperparameterValueError("thaw", thaw, repr(self), "given with frozen=True, or left out")
+        if warmup is not None and thaw is None:
+            raise HyperparameterValueError("warmup", warmup, repr(self), "given with thaw=, or left out")
         if not frozen and not hyperparameters and name is None:
             raise EmptyRuleError(repr(self))
 
@@ -122,6 +137,7 @@ class Rule:
         if self.name is not None:
             words["name"] = self.name
         words |= {key: True for key in ("frozen", "optional") if getattr(self, key)}
+        words |= {key: value for key in ("thaw", "warmup") if (value := getattr(self, key)) is not None}
         return f"Rule({', '.join([select_code(self.select), *_keywords(words | self.hyperparameters)])})"
 
 

@@ -14,6 +14,8 @@ from paramgroups.recipe.mistakes import Mistakes
 from paramgroups.recipe.outlines import Outline, model_of
 from paramgroups.recipe.targets import call
 from paramgroups.scheduler import Scheduler
+from paramgroups.schedules import Horizon
+from paramgroups.timetable import Timetable
 from paramgroups.train.batches import Batches
 from paramgroups.train.data import SOURCES, Split, split
 from paramgroups.train.job import Job, Pretraining, Span
@@ -52,12 +54,28 @@ def make(found: Outline) -> Job:
         for horizon in horizons:
             mistakes.add((path, str(error)) for path, error in found.misdriven(optimizer, horizon).items())
         _try_model(model, job.data)
+    mistakes.settle(job)
+    if found.grouping.thaws:
+        with mistakes.at("plan.rules"):
+            for horizon in horizons:
+                _timetable(job, found, horizon)
     return mistakes.settle(job)
 
 
 def scheduler(job: Job, found: Outline) -> Scheduler:
     """A scheduler over a fresh model, as the job's last training has it."""
     return Scheduler(found.built(job.model()), job.schedules, horizon=job.horizon())
+
+
+def timetable(job: Job, found: Outline) -> Timetable | None:
+    """What is thawed when in the job's last training, if anything is."""
+    return _timetable(job, found, job.horizon()) if found.grouping.thaws else None
+
+
+def _timetable(job: Job, found: Outline, horizon: Horizon) -> Timetable:
+    model = job.model()
+    optimizer = found.built(model)
+    return Timetable(model, optimizer, Scheduler(optimizer, job.schedules, horizon=horizon))
 
 
 def _data(found: Outline) -> Split:

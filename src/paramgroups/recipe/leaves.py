@@ -13,10 +13,13 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from paramgroups.errors import ExpressionError
 from paramgroups.expressions import read, read_selector
 from paramgroups.plan import Times
-from paramgroups.schedules import Schedule
+from paramgroups.schedules import Duration, Schedule
+from paramgroups.schedules.units import as_duration
 from paramgroups.selectors import Named, Selector
 
 LeafT = TypeVar("LeafT")
+
+_UNCOUNTED = "a recipe's run does not count: only steps, epochs and samples."
 
 
 def _reader(kind: type[LeafT], reads: Callable[[str], Any], noun: str) -> Callable[[object], LeafT]:
@@ -59,8 +62,25 @@ def _read_schedule(text: str) -> Any:
     if isinstance(found, Schedule) and found.driven_by_metric:
         raise ValueError(f"{text!r} follows a metric, and a recipe's run reports none; see scheduler.observe.")
     if isinstance(found, Schedule) and "token" in repr(found).lower():
-        raise ValueError(f"{text!r} is in tokens, which a recipe's run does not count: only steps, epochs and samples.")
+        raise ValueError(f"{text!r} is in tokens, which {_UNCOUNTED}")
     return found
+
+
+def _read_duration(given: object) -> Duration:
+    """A moment or a length of the run, in what a recipe's run counts."""
+    duration = as_duration(given, "a recipe", rest=False)
+    if "token" in str(duration):
+        raise ValueError(
+            f"{given!r} is in tokens, which a recipe's run does not count: only steps, epochs and samples."
+        )
+    return duration
+
+
+def _read_warmup(given: object) -> Duration | Schedule:
+    """How an lr joins: a length, or text that calls something, which is a schedule."""
+    if isinstance(given, Schedule) or (isinstance(given, str) and "(" in given):
+        return _reader(Schedule, _read_schedule, "schedule")(given)  # type: ignore[type-abstract]  # none is made of it
+    return _read_duration(given)
 
 
 def select_text(select: Selector) -> str:
@@ -112,6 +132,23 @@ SelectorText: TypeAlias = Annotated[
         {
             "type": "string",
             "description": "A glob over parameter names, such as head.*, or a selector as in Python: NORMS | BIASES.",
+        }
+    ),
+]
+_LENGTH = "updates, or text such as '2 epochs' or '10%'"
+DurationText: TypeAlias = Annotated[
+    Duration,
+    PlainValidator(_read_duration),
+    WithJsonSchema({"type": ["integer", "string"], "description": f"A moment of the run: {_LENGTH}."}),
+]
+WarmupText: TypeAlias = Annotated[
+    Duration | Schedule,
+    PlainValidator(_read_warmup),
+    PlainSerializer(lambda given: repr(given) if isinstance(given, Schedule) else given),
+    WithJsonSchema(
+        {
+            "type": ["integer", "string"],
+            "description": f"How an lr warms up: {_LENGTH}; or a schedule of factors, Linear(100, start=0.1, end=1.0).",
         }
     ),
 ]

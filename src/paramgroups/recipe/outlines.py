@@ -37,6 +37,7 @@ from paramgroups.recipe.sections import LayerDecayEntry, Recipe
 from paramgroups.recipe.targets import OPTIMIZERS, call, find
 from paramgroups.scheduler import Scheduler
 from paramgroups.schedules import Horizon, Schedule
+from paramgroups.timetable import Timetable
 from paramgroups.train.batches import Batches
 from paramgroups.train.job import Span
 from paramgroups.train.models import MODELS
@@ -110,6 +111,18 @@ class Outline:
         from paramgroups.recipe.jobs import make, scheduler
 
         return scheduler(make(self), self)
+
+    def timetable(self) -> Timetable | None:
+        """What is thawed when in a fresh run, if anything is. The data is read, which says how long the run is.
+
+        Raises:
+            RecipeError: the data cannot be had, or something does not fit it.
+        """
+        if not self.grouping.thaws:
+            return None
+        from paramgroups.recipe.jobs import make, timetable
+
+        return timetable(make(self), self)
 
     def horizons(self, batches: int = 1) -> tuple[Horizon, Horizon]:
         """The shortest run that has room for the schedules, and a very long one: how many it has, the data says.

@@ -23,7 +23,7 @@ from pydantic import (
 from paramgroups.errors import HyperparameterValueError, ParamGroupsError
 from paramgroups.hyperparameters import check_value
 from paramgroups.plan import LayerDecay, Plan, Rule, Times
-from paramgroups.recipe.leaves import ScheduleText, SelectorText, Value
+from paramgroups.recipe.leaves import DurationText, ScheduleText, SelectorText, Value, WarmupText
 from paramgroups.recipe.problems import fail_at, tag
 from paramgroups.recipe.targets import Target, check_data, check_model, check_optimizer
 from paramgroups.schedules import Constant, Schedule
@@ -79,6 +79,8 @@ class RuleEntry(Section):
     name: str | None = None
     frozen: bool = False
     optional: bool = False
+    thaw: DurationText | None = None
+    warmup: WarmupText | None = None
 
     @model_validator(mode="after")
     def _check(self) -> RuleEntry:
@@ -87,8 +89,8 @@ class RuleEntry(Section):
 
     def make(self) -> Rule:
         """The rule."""
-        words: dict[str, Any] = {"name": self.name, "frozen": self.frozen, "optional": self.optional}
-        return Rule(self.select, **words, **self.__pydantic_extra__)
+        own = ("name", "frozen", "optional", "thaw", "warmup")
+        return Rule(self.select, **{key: getattr(self, key) for key in own}, **self.__pydantic_extra__)
 
 
 class LayerDecayEntry(Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import KW_ONLY, dataclass, fields
+from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral
 from typing import TypeAlias, final
@@ -72,6 +73,24 @@ def as_duration(value: object, where: str, *, rest: bool = True) -> Duration:
     if count.denominator != 1:
         raise DurationError(value, where, "is not a whole number of steps", _KINDS)
     return count.numerator
+
+
+def multiple(duration: Duration, times: int, where: str = "multiple") -> Duration:
+    """A duration so many times over, in its own unit.
+
+    Raises:
+        DurationError: It is none, or that would be more than the whole run.
+
+    Example:
+        >>> multiple(100, 3), multiple("1.5 epochs", 3), multiple("10%", 3)
+        (300, '4.5 epochs', '30%')
+    """
+    given = as_duration(duration, where, rest=False)
+    if isinstance(given, int):
+        return given * times
+    count, unit = _parse(given, where)
+    total = f"{Decimal(count.numerator * times) / Decimal(count.denominator):f}"
+    return as_duration(f"{total}{unit}" if unit == "%" else f"{total} {unit}", where)
 
 
 def _parse(text: str, where: str) -> tuple[Fraction, str]:

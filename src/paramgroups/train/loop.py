@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch.nn.functional import cross_entropy
 
+from paramgroups.announcements import announced
 from paramgroups.scheduler import Scheduler
 from paramgroups.spreading import whole
 from paramgroups.state import load, save
+from paramgroups.timetable import Timetable
 from paramgroups.train.data import Examples
 from paramgroups.train.devices import shards
 from paramgroups.train.job import Job, Leg
@@ -55,6 +57,7 @@ class Training:
         if not self._sharded:  # what is frozen for good is so before DDP takes note of what is to be summed up
             self._model = fabric.setup_module(model)
         self._optimizer: Any = fabric.setup_optimizers(self._own)  # one, and not several
+        self.timetable = Timetable(self._model, self._own, self.scheduler) if announced(self._own) else None
         torch.manual_seed((leg.seed << 8) + fabric.global_rank)  # and noise of its own
 
     @property
@@ -100,6 +103,7 @@ class Training:
         """Write down everything that the next updates depend on, and what else is given. Every process must ask."""
         here = {
             "step": self.step,
+            "timetable": self.timetable and self.timetable.state_dict(),
             "precision": self._fabric.strategy.precision.state_dict(),
             "random": self._gathered(torch.get_rng_state()),
             "random_device": self._gathered(torch.cuda.get_rng_state()) if self._on_cuda else None,
@@ -116,6 +120,8 @@ class Training:
         strictly: dict[str, Any] = {"hyperparameters": "saved", "missing": "error", "unexpected": "error"}
         saved = load(path, self._own, self.scheduler, self._net, **strictly).extra["training"]
         self.step = saved["step"]
+        if self.timetable is not None:
+            self.timetable.load_state_dict(saved["timetable"])
         self._fabric.strategy.precision.load_state_dict(saved["precision"])
         mine = self._fabric.global_rank % len(saved["random"])
         torch.set_rng_state(saved["random"][mine].clone())  # torch crashes on a part of a tensor that lies askew

@@ -134,7 +134,7 @@ class Run:
             training.restore(self._folder / CHECKPOINT)
         self._watcher.started(leg, training)
         if leg.recorded and self._metrics is not None and (leg.seed, training.step) == (self._job.seed, 0):
-            plot(training.scheduler, training.horizon.steps, path=self._folder / PICTURE)
+            plot(training.timetable or training.scheduler, training.horizon.steps, path=self._folder / PICTURE)
         while not training.over:
             if self._left == 0:
                 self._save(leg, training)
