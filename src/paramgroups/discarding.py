@@ -45,7 +45,7 @@ def keep(parameter: Tensor) -> None:
 
 def is_discarded(parameter: Tensor) -> bool:
     """Whether the gradients of a parameter are thrown away."""
-    return parameter in _DISCARDED
+    return len(_DISCARDED) > 0 and parameter in _DISCARDED  # asked of every parameter, where mostly there are none
 
 
 def _nothing(gradient: Tensor) -> Tensor:

@@ -254,12 +254,10 @@ def group(
     by_model = set()
     thaws: dict[str, tuple[Rule, list[Param]]] = {}
     for param, resolved in zip(params, resolve(plan, matches, params, class_defaults), strict=True):
-        held = holds_of(param)
-        for_good = next((each.reason for each in held if each.for_good), None if held else _BY_MODEL)
         if resolved.frozen is not None:
             frozen.append(Frozen(param, f"frozen by rule {resolved.frozen!r}"))
-        elif for_good is not None and not param.parameter.requires_grad:
-            frozen.append(Frozen(param, f"frozen by {for_good}"))
+        elif not param.parameter.requires_grad and (why := _for_good(param)):
+            frozen.append(Frozen(param, f"frozen by {why}"))
             by_model.add(param.name)
         else:
             groups.setdefault(resolved.rules, []).append((param, resolved.history))
@@ -279,6 +277,12 @@ def group(
                 hyperparameters.check_length(key, steps[-1].result, defaults.get(key), f"group {each.name!r}")
     later = [Thawing(name, rule.thaw or 0, rule.warmup, tuple(own)) for name, (rule, own) in thaws.items()]
     return Grouping(plan, made, tuple(frozen), tuple(later))
+
+
+def _for_good(param: Param) -> str | None:
+    """Who left a parameter that requires no gradients out of every group; None where it is only held for a time."""
+    held = holds_of(param)
+    return next((each.reason for each in held if each.for_good), None if held else _BY_MODEL)
 
 
 def _count(number: int, noun: str) -> str:

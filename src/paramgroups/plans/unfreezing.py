@@ -56,7 +56,7 @@ def ulmfit(
         >>> for rule in ulmfit(net, lr=0.01).rules:
         ...     print(rule)
         Rule(Within('0'), name='layer00', frozen=True, thaw='2 epochs', lr=Times(0.14792899408284022))
-        Rule(Within('1'), name='layer01', frozen=True, thaw='1 epochs', lr=Times(0.3846153846153846))
+        Rule(Within('1'), name='layer01', frozen=True, thaw='1 epoch', lr=Times(0.3846153846153846))
         Rule(Within('2'), name='layer02')
     """
     if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not decay >= 1:
@@ -110,7 +110,7 @@ def backbone_ramp(
     Example:
         >>> for rule in backbone_ramp(at="10 epochs", lr=0.001, ratio=0.25).rules:
         ...     print(rule.thaw, rule.warmup)
-        10 epochs Piecewise(((0, 0.25), ('1 epochs', 0.5), ('2 epochs', 1.0)), interpolation='constant')
+        10 epochs Piecewise(((0, 0.25), ('1 epoch', 0.5), ('2 epochs', 1.0)), interpolation='constant')
     """
     for name, value, fits, allowed in (
         ("ratio", ratio, 0 < ratio <= 1, "a number in (0, 1]"),

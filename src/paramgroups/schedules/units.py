@@ -90,6 +90,7 @@ def multiple(duration: Duration, times: int, where: str = "multiple") -> Duratio
         return given * times
     count, unit = _parse(given, where)
     total = f"{Decimal(count.numerator * times) / Decimal(count.denominator):f}"
+    unit = unit.removesuffix("s") if total == "1" else unit
     return as_duration(f"{total}{unit}" if unit == "%" else f"{total} {unit}", where)
 
 
