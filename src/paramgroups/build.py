@@ -124,6 +124,9 @@ def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
     found = [("the optimizer", described(type(optimizer)))]
     found += [(f"parameter {param.name!r}", place) for place, params in places for param in params]
     found += [(f"the shape of {param.name!r}", str(tuple(param.parameter.shape))) for param in grouping.params]
+    for later in grouping.thaws:
+        until = f"{later.when!r}, with warm-up {later.warmup!r}"
+        found += [(f"until when {param.name!r} is frozen", until) for param in later.params]
     for group in optimizer.param_groups:
         found += [(f"{key} of group {group['name']!r}", value) for key, value in exactly(group)]
     return found
