@@ -24,6 +24,7 @@ from paramgroups.tables import Table
 ROOT = Path(__file__).parents[1]
 WIDTH, LAYERS, HEADS, CONTEXT = 64, 3, 4, 64
 BATCH, BYTES = 16, 256
+RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
 CHOOSING = 0  # the seed on which lrs are chosen; it is not among those that are reported
 
 
@@ -173,7 +174,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=300, help="updates in each run")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each optimizer with its best lr")
-    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], help="lrs to try")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2], help="lrs to try"
+    )
     parser.add_argument("--picture", type=Path, help="where to draw the curves")
     options = parser.parse_args(arguments)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

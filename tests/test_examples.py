@@ -16,15 +16,18 @@ def test_each_stop_of_the_tour_shows_what_it_says(stop):
     stop()
 
 
-def test_the_language_model_compares_two_optimizers_fairly(tmp_path, capsys):
+def test_the_language_model_compares_two_optimizers_fairly(tmp_path, capsys, monkeypatch):
     """At a tiny size: both start alike on each seed, learn, choose the best lr, and are reported and drawn."""
-    picture = tmp_path / "curves.png"
-    arguments = ["--steps", "6", "--seeds", "2", "--rates", "0.01", "1e-5", "--picture", str(picture)]
-    found = LANGUAGE_MODEL["main"](arguments)
+    trained, held_out = LANGUAGE_MODEL["project_text"]()
+    assert len(trained) > 50_000
+    assert len(held_out) > 5_000
+    main, picture = LANGUAGE_MODEL["main"], tmp_path / "curves.png"
+    monkeypatch.setitem(main.__globals__, "project_text", lambda: (trained[:2000], held_out[:200]))
+    found = main(["--steps", "4", "--seeds", "2", "--rates", "0.01", "1e-5", "--picture", str(picture)])
     printed = capsys.readouterr().out
     first, second = ([curve for curve, _ in runs] for _, _, runs in found.values())
     assert [curve[0] for curve in first] == [curve[0] for curve in second]
-    assert all(curve[6] < curve[0] for curve in first + second)
+    assert all(curve[4] < curve[0] for curve in first + second)
     assert [best for _, best, _ in found.values()] == [0.01, 0.01]
     assert all(f"{title}, choosing an lr: 0.01 → {ends[0.01]:.3f}" in printed for title, (ends, *_) in found.items())
     assert printed.count("is at the end of the list") == 2
