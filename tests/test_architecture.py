@@ -74,7 +74,6 @@ FACADES = {
 
 UNMIRRORED = {
     "test_architecture",
-    "test_composed",
     "test_dialects",
     "test_docs",
     "test_events",
@@ -83,6 +82,7 @@ UNMIRRORED = {
     "test_package",
     "test_parity",
     "test_resuming",
+    "test_several",
     "test_trainers",
 }
 MOST_LINES = 500

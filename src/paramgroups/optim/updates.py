@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 
-def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step between its hooks, as torch makes one of each class's; recorded only while a profiler listens.
 
     Telling a profiler of a step takes longer than the step of a small model.
@@ -54,7 +54,7 @@ def _replaced(answer: object, step: object) -> tuple[Any, Any]:
 class Updating(Optimizer):
     """An optimizer that updates all it has in one go; mixed into a class of torch's, before it."""
 
-    @_hooked
+    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 
