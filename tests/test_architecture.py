@@ -65,6 +65,7 @@ FACADES = {
 
 UNMIRRORED = {
     "test_architecture",
+    "test_composed",
     "test_dialects",
     "test_docs",
     "test_events",

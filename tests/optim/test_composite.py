@@ -388,6 +388,23 @@ def test_state_is_what_torch_s_classes_keep():
     assert other.state_dict()["param_groups"] == state["param_groups"]
 
 
+def test_a_state_of_other_algorithms_is_refused_before_anything_changes():
+    """And one of an optimizer of one class, which says nothing of algorithms."""
+    model = net()
+    optimizer = built(model)
+    give(model, 0)
+    optimizer.step()
+    before = optimizer.state_dict()
+    others = {"muon": Muon, "lion": Lion}
+    theirs = Composite([{"params": [p], "algorithm": "lion"} for p in net().parameters()], others)
+    with pytest.raises(UnknownAlgorithmError, match="'lion' in group 0 of the state"):
+        optimizer.load_state_dict(theirs.state_dict())
+    with pytest.raises(AlgorithmError, match=r"of an optimizer of one class\.\nLoad it by name: pg\.load_named_state"):
+        optimizer.load_state_dict(AdamW(net().parameters()).state_dict())
+    assert trainers.pickled(optimizer.state_dict()).keys() == before.keys()
+    assert optimizer.state[model["body"].weight] is before["state"][0]
+
+
 def test_whatever_a_class_makes_before_its_first_step_is_kept():
     """Torch's Adagrad keeps a sum from the start; Prodigy what it has learnt in its groups."""
     params = optims.parameters(shapes=[(2, 3), (3,), (2, 2)])

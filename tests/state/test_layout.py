@@ -4,6 +4,7 @@ import pytest
 from torch import optim
 
 import paramgroups as pg
+from paramgroups import optim as ours
 from paramgroups.errors import StateMismatchError
 from paramgroups.state.layout import class_names
 from states import model, refused, stepped
@@ -21,6 +22,16 @@ def test_classes_are_known_by_where_they_are_imported_from():
         "torch.optim.adam.Adam",
     )
     assert pg.load_named_state(stepped(model(), Mine), pg.named_state(stepped(model()))).complete
+
+
+def test_what_is_only_mixed_in_makes_no_relation():
+    """Our AdamW and our SGD share how they step, and nothing that they keep."""
+    assert class_names(ours.AdamW) == (
+        "paramgroups.optim.adam.AdamW",
+        "torch.optim.adamw.AdamW",
+        "torch.optim.adam.Adam",
+    )
+    assert {*class_names(ours.SGD)}.isdisjoint(class_names(ours.Lion))
 
 
 @pytest.mark.parametrize(

@@ -24,22 +24,24 @@ class AlgorithmError(PlanError):
 
 @dataclass(eq=False, repr=False)
 class UnknownAlgorithmError(PlanError):
-    """An algorithm that is none of those there are. Fields: `name` (None where none is named), `where`, `known`."""
+    """An algorithm that is none of those there are. Fields: `algorithm` (None if none is named), `where`, `known`."""
 
-    name: object
+    algorithm: object
     where: str
     known: list[str]
+    name = "algorithm"  # of the hyperparameter, as its siblings have it
 
     def __str__(self) -> str:
-        if self.name is None:
+        if self.algorithm is None:
             return (
                 f"Nothing says by which algorithm {self.where} is updated.\n"
                 f"Say it for all that no rule or group names one for, default={self.known[0]!r}, or there: "
                 f"algorithm={self.known[0]!r}. There are: {', '.join(map(repr, self.known))}."
             )
         return (
-            f"algorithm = {self.name!r} in {self.where} is none of those that were given.\n"
-            f"{did_you_mean(str(self.name), self.known)} An algorithm is a key of the mapping from names to classes."
+            f"algorithm = {self.algorithm!r} in {self.where} is none of those that were given.\n"
+            f"{did_you_mean(str(self.algorithm), self.known)} "
+            "An algorithm is a key of the mapping from names to classes."
         )
 
 

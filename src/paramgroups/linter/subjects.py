@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from paramgroups.claims import Assignments, Schedules, lanes_for
 from paramgroups.driver import attached
 from paramgroups.errors import ScheduleArgumentError
-from paramgroups.hyperparameters import number, read
+from paramgroups.hyperparameters import Kinds, number, read
 from paramgroups.lanes import Lane
 from paramgroups.linter.curves import Curve, Tick, Time
 from paramgroups.linter.layouts import Layout, Members, of_grouping, of_optimizer
@@ -60,8 +60,8 @@ class Recipe(Protocol):
         """The plan on the model."""
 
     @property
-    def optimizer(self) -> type[Optimizer]:
-        """The class."""
+    def optimizer(self) -> Kinds:
+        """The class, or of several algorithms each."""
 
     @property
     def driven(self) -> Mapping[str, Mapping[str, Schedule]]:

@@ -119,6 +119,22 @@ class Composite(Updating):
             del self.param_groups[-1][key]  # a default of torch's base, which is none of the algorithm's
         self.state.update(made.state)  # what some make before the first step
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load the state of such an optimizer, as torch's do; groups have the algorithms that they had then.
+
+        Raises:
+            UnknownAlgorithmError: there is one that this has not.
+            AlgorithmError: the state is of an optimizer of one class. In both cases nothing is changed.
+        """
+        for index, group in enumerate(state_dict["param_groups"]):
+            if ALGORITHM not in group:
+                raise AlgorithmError(
+                    f"Group {index} of the state names no algorithm: it is of an optimizer of one class.",
+                    "Load it by name: pg.load_named_state(optimizer, pg.state.adopt(state_dict, model)).",
+                )
+            self._class(group[ALGORITHM], f"group {index} of the state")
+        super().load_state_dict(state_dict)
+
     def check(self, group: Mapping[str, Any]) -> None:
         """Accept a group that could be one of this optimizer.
 

@@ -229,8 +229,9 @@ def group(
     numbers = {variant.code: number for number, (variants, _) in enumerate(matches) for variant in variants}
     for each in made:
         defaults = algorithms.defaults(each.hyperparameters)
-        with at(None):
-            algorithms.check(each.hyperparameters.get(ALGORITHM), f"group {each.name!r}")
+        if ALGORITHM not in each.hyperparameters:
+            with at(None):
+                algorithms.check(None, f"group {each.name!r}")
         for key, steps in each.histories[0].items():
             with at(numbers.get(steps[-1].source)):
                 hyperparameters.check_value(key, steps[-1].result, f"group {each.name!r}")

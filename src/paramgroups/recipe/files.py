@@ -17,12 +17,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from paramgroups.errors import RecipeError, did_you_mean
 from paramgroups.recipe import sections
+from paramgroups.recipe.algorithms import classes_in
 from paramgroups.recipe.mistakes import Mistakes
 from paramgroups.recipe.names import misnamed
 from paramgroups.recipe.places import without
 from paramgroups.recipe.problems import problems_in
 from paramgroups.recipe.sections import Recipe
-from paramgroups.recipe.targets import OPTIMIZERS
 
 _LARGEST: Final = 1_000_000  # bytes
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
@@ -90,9 +90,7 @@ def data_of(name: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 def sound(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
     """The recipe that plain data describes without its mistakes, which are noted; None where too little is left."""
-    optimizer = data.get("optimizer")
-    name = optimizer.get("name") if isinstance(optimizer, Mapping) else optimizer
-    slips = misnamed(data, OPTIMIZERS.get(str(name)))
+    slips = misnamed(data, classes_in(data.get("optimizer")))
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch.optim import Optimizer
-
 from paramgroups.errors import UnknownHyperparameterError, nearest
-from paramgroups.hyperparameters import check_name, split
+from paramgroups.hyperparameters import Kinds, check_name, split
 from paramgroups.recipe.problems import Problem
 from paramgroups.recipe.sections import RuleEntry
 
 
-def misnamed(data: Mapping[str, Any], optimizer: type[Optimizer] | None) -> list[Problem]:
+def misnamed(data: Mapping[str, Any], optimizer: Kinds) -> list[Problem]:
     """The names that are no hyperparameter of the optimizer; where that is not known, the near misses.
 
     Example:
@@ -28,7 +26,7 @@ def misnamed(data: Mapping[str, Any], optimizer: type[Optimizer] | None) -> list
     return [(path, mistake) for path, mistake in found if mistake]
 
 
-def _mistake(name: str, path: str, others: tuple[str, ...], optimizer: type[Optimizer] | None) -> str:
+def _mistake(name: str, path: str, others: tuple[str, ...], optimizer: Kinds) -> str:
     try:
         check_name(split(name)[0], path, optimizer)
     except UnknownHyperparameterError as error:

@@ -25,16 +25,17 @@ from paramgroups.errors import (
     ScheduleError,
     UnmatchedRuleError,
 )
-from paramgroups.hyperparameters import plain
+from paramgroups.hyperparameters import Kinds
 from paramgroups.params import named
 from paramgroups.plan import FrozenRuleWarning, Grouping, LayerDecay, Plan
 from paramgroups.plan.grouping import group
+from paramgroups.recipe.algorithms import arguments_of, classes_of, default_of
 from paramgroups.recipe.files import data_of, sound
 from paramgroups.recipe.leaves import select_text
 from paramgroups.recipe.mistakes import MISTAKE, Mistakes
 from paramgroups.recipe.names import misnamed
 from paramgroups.recipe.sections import LayerDecayEntry, Recipe
-from paramgroups.recipe.targets import OPTIMIZERS, call, find
+from paramgroups.recipe.targets import call
 from paramgroups.scheduler import Scheduler
 from paramgroups.schedules import Horizon, Schedule
 from paramgroups.train.batches import Batches
@@ -51,7 +52,7 @@ class Outline:
 
     Args:
         recipe: the same, validated.
-        optimizer: the class.
+        optimizer: the class, or of several algorithms each.
         grouping: the plan on the model, the arguments of the optimizer among its defaults.
         claims: group -> hyperparameter -> the key of `schedules` under which its schedule, or null, stands.
         source: the recipe's file or name.
@@ -59,7 +60,7 @@ class Outline:
     """
 
     recipe: Recipe
-    optimizer: type[Optimizer]
+    optimizer: type[Optimizer] | Mapping[str, type[Optimizer]]
     grouping: Grouping
     claims: Mapping[str, Mapping[str, str]]
     source: str
@@ -83,7 +84,8 @@ class Outline:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the optimizer, as Python writes them."""
-        return _arguments(self.recipe)
+        default = default_of(self.recipe.optimizer)
+        return arguments_of(self.recipe.optimizer) | ({} if default is None else {"default": default})
 
     def built(self, model: nn.Module) -> Optimizer:
         """The optimizer over a model.
@@ -175,7 +177,7 @@ def _outline(recipe: Recipe, mistakes: Mistakes, source: str, data: Mapping[str,
         named(made)
         model = made
     with mistakes.at("optimizer"):
-        kind = _optimizer(recipe)
+        kind = classes_of(recipe.optimizer)
     if model is None or kind is None:
         return None
     mistakes.add(misnamed(recipe.model_dump(), kind))
@@ -204,18 +206,7 @@ def model_of(recipe: Recipe) -> nn.Module:
     return model
 
 
-def _optimizer(recipe: Recipe) -> type[Optimizer]:
-    found = find(recipe.optimizer.name, OPTIMIZERS)
-    if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise TypeError(f"{recipe.optimizer.name} is {found!r}, no subclass of torch.optim.Optimizer.")
-    return found
-
-
-def _arguments(recipe: Recipe) -> dict[str, Any]:
-    return {key: plain(value) for key, value in recipe.optimizer.arguments.items()}
-
-
-def _grouping(recipe: Recipe, model: nn.Module, kind: type[Optimizer], mistakes: Mistakes) -> Grouping | None:
+def _grouping(recipe: Recipe, model: nn.Module, kind: Kinds, mistakes: Mistakes) -> Grouping | None:
     """What the plan comes to; None where that cannot be told."""
 
     @contextmanager
@@ -230,9 +221,9 @@ def _grouping(recipe: Recipe, model: nn.Module, kind: type[Optimizer], mistakes:
 
     plan = recipe.plan.make()
     with mistakes.at("optimizer"):
-        plan = Plan(*plan.rules, **plan.defaults | _arguments(recipe))
+        plan = Plan(*plan.rules, **plan.defaults | arguments_of(recipe.optimizer))
     try:
-        return group(plan, model, kind, at)
+        return group(plan, model, kind, at, default=default_of(recipe.optimizer))
     except MISTAKE as error:
         meant = [number for number, rule in enumerate(plan.rules) if repr(rule) in str(error)]
         decays = [number for number, rule in enumerate(plan.rules) if isinstance(rule, LayerDecay)]

@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from paramgroups.errors import HyperparameterValueError
-from paramgroups.hyperparameters import check_value
+from paramgroups.hyperparameters import ALGORITHM, check_value
 from paramgroups.recipe.sections import RuleEntry
 
 
@@ -38,7 +38,7 @@ def without(data: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
         if not isinstance(inside, dict) or key not in inside:
             continue
         given = path.startswith("plan.defaults.") or (path.startswith("plan.rules.") and "layer_decay" not in inside)
-        if given and key not in RuleEntry.model_fields:
+        if given and key not in RuleEntry.model_fields and key != ALGORITHM:
             inside[key] = _harmless(str(key))
         else:
             del inside[key]

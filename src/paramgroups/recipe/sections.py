@@ -23,9 +23,10 @@ from pydantic import (
 from paramgroups.errors import HyperparameterValueError, ParamGroupsError
 from paramgroups.hyperparameters import check_value
 from paramgroups.plan import LayerDecay, Plan, Rule, Times
+from paramgroups.recipe.algorithms import arguments_of, check_optimizers
 from paramgroups.recipe.leaves import ScheduleText, SelectorText, Value
 from paramgroups.recipe.problems import fail_at, tag
-from paramgroups.recipe.targets import Target, check_data, check_model, check_optimizer
+from paramgroups.recipe.targets import Target, check_data, check_model
 from paramgroups.schedules import Constant, Schedule
 from paramgroups.selectors import ALL
 
@@ -65,7 +66,7 @@ def _check_defaults(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_arguments(optimizer: Target) -> Target:
-    _check_values(optimizer.arguments)
+    _check_values(arguments_of(optimizer))
     return optimizer
 
 
@@ -195,7 +196,7 @@ class Recipe(Section):
 
     model: Annotated[Target, AfterValidator(check_model)]
     data: Annotated[Target, AfterValidator(check_data)]
-    optimizer: Annotated[Target, AfterValidator(check_optimizer), AfterValidator(_check_arguments)]
+    optimizer: Annotated[Target, AfterValidator(check_optimizers), AfterValidator(_check_arguments)]
     plan: PlanSection
     schedules: Schedules = {"lr": Constant()}
     horizon: HorizonSection

@@ -16,15 +16,16 @@ VERSION: Final = 1
 
 
 def class_names(kind: type[Optimizer]) -> tuple[str, ...]:
-    """An optimizer class, and those it inherits from, as they are imported.
+    """An optimizer class, and those it inherits from, as they are imported; but not what is only mixed in.
 
     Example:
         >>> import torch
         >>> class_names(torch.optim.AdamW)
         ('torch.optim.adamw.AdamW', 'torch.optim.adam.Adam')
     """
-    kinds = kind.__mro__
-    return tuple(f"{each.__module__}.{each.__qualname__}" for each in kinds[: kinds.index(Optimizer)])
+    bases = kind.__mro__[1 : kind.__mro__.index(Optimizer)]
+    kinds = [kind, *(base for base in bases if base.__init__ is not Optimizer.__init__)]  # type: ignore[misc]  # of a class
+    return tuple(f"{each.__module__}.{each.__qualname__}" for each in kinds)
 
 
 def checked(saved: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:

@@ -55,7 +55,7 @@ class Job:
 
     Args:
         model: makes the network.
-        optimizer: the class.
+        optimizer: the class, or of several algorithms each.
         arguments: of the class, beside the plan's.
         plan: the groups.
         schedules: group -> hyperparameter -> schedule, as for `Scheduler`.
@@ -70,7 +70,7 @@ class Job:
     """
 
     model: Callable[[], nn.Module]
-    optimizer: type[Optimizer]
+    optimizer: type[Optimizer] | Mapping[str, type[Optimizer]]
     arguments: Mapping[str, Any]
     plan: Plan
     schedules: Schedules
