@@ -9,7 +9,8 @@ from torch.optim import AdamW as TorchsAdamW
 
 import paramgroups as pg
 from paramgroups.optim import AdamW, Muon
-from trainers import PLAN, TENSOR_LR, Situation
+from rigs import PLAN, Situation
+from trainers import TENSOR_LR
 
 TWO = {"muon": Muon, "adamw": AdamW}
 HIDDEN = pg.Plan(pg.Rule("body.weight", algorithm="muon", name="hidden"), *PLAN.rules, **PLAN.defaults)

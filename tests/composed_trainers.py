@@ -12,7 +12,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 import paramgroups as pg
 from composed import HIDDEN, TWO
-from trainers import model
+from rigs import model
 
 Pairs = list[tuple[float, float]]
 """What lr stood before each update, and what was foretold of it."""

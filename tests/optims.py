@@ -93,5 +93,5 @@ def assert_equal(
 def served(optimizer: Optimizer) -> int:
     """How many parameters its tables serve: without any, a test would compare torch's step with itself."""
     inner: Any = vars(optimizer).get("_inner", {"": optimizer})
-    rosters = [vars(each)["_roster"] for each in inner.values()]
-    return sum(len(positions) for roster in rosters for _, positions, _ in roster._tables)
+    rosters = [vars(each).get("_roster") for each in inner.values()]
+    return sum(len(places) for roster in rosters if roster for _, places in roster._tables)

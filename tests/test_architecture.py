@@ -65,7 +65,6 @@ FACADES = {
 
 UNMIRRORED = {
     "test_architecture",
-    "test_composed",
     "test_dialects",
     "test_docs",
     "test_events",
@@ -73,6 +72,7 @@ UNMIRRORED = {
     "test_laws",
     "test_package",
     "test_resuming",
+    "test_several",
     "test_trainers",
 }
 MOST_LINES = 500

@@ -17,6 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 import optims
 import paramgroups as pg
 import processes
+import rigs
 import trainers
 from composed import composed
 from composed_trainers import by_hand, by_lightning, by_transformers
@@ -62,7 +63,7 @@ def test_in_every_situation_it_is_torchs(situation: Situation):
 @pytest.mark.parametrize("name", composed(trainers.situations(Path())))
 def test_whoever_trains_it_is_one_optimizer(name, tmp_path):
     """Accumulation, scaling, closures, copies, checkpoints, accelerate, Fabric: the schedule follows the updates."""
-    trainers.hold(composed(trainers.situations(tmp_path))[name])
+    rigs.hold(composed(trainers.situations(tmp_path))[name])
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
 

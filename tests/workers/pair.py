@@ -25,19 +25,12 @@ import paramgroups as pg
 from composed import IN_PAIRS, composed
 from optims import served
 from paramgroups.optim.ordinary import local
+from rigs import ADAM, ONLY_LR, PLAN, Laps, Rig, Situation, hold, model
 from trainers import (
-    ADAM,
-    ONLY_LR,
-    PLAN,
-    Laps,
-    Rig,
-    Situation,
     accelerated,
     accelerated_return,
     accumulating,
     closures,
-    hold,
-    model,
     plain,
     resumed,
     scaled,

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from paramgroups.errors import CaptureError
 from paramgroups.kernels.algorithm import Algorithm
-from paramgroups.optim.ordinary import Group, local, served
+from paramgroups.optim.ordinary import Group, local, served, usable
 from paramgroups.optim.roster import Roster
 from paramgroups.optim.updates import Updating, unhooked
 
@@ -43,6 +44,7 @@ class Tabled(Updating):
 
     _step_supports_amp_scaling = True  # a GradScaler leaves unscaling and skipping to the step
     _roster: Roster | None = None
+    _captured: Roster | None = None  # the one whose run a CUDA graph has
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -58,23 +60,48 @@ class Tabled(Updating):
     def _update(self) -> None:
         """One update of every parameter that has a gradient."""
         with _set_aside(self, _SCALING) as (scale, overflow):
-            if overflow is not None and bool(overflow):
-                return
-            divisor = 1.0 if scale is None else float(scale)
-            parameters = list(chain.from_iterable([group["params"] for group in self.param_groups]))
-            roster, self._roster = self._roster, None  # which an error leaves behind, with all that it holds
-            if roster is None or not roster.holds(self, parameters):
-                roster = Roster(self, parameters)
-            left = roster.look(parameters, list(map(_GRADIENT, parameters)))
-            if left:
-                self._update_otherwise([parameters[position] for position in left], divisor)
-            roster.run(divisor)
-            torch.autograd.graph.increment_version(roster.updated)  # so that autograd sees what it was not told
-            if not roster.stale:
-                self._roster = roster
+            if usable():
+                self._update_by_tables(scale, overflow)
+            elif not overflow:
+                everything = chain.from_iterable(group["params"] for group in self.param_groups)
+                self._update_otherwise([parameter for parameter in everything if parameter.grad is not None], scale)
 
-    def _update_otherwise(self, parameters: Sequence[Tensor], divisor: float) -> None:
+    def _update_by_tables(self, scale: Tensor | None, overflow: Tensor | None) -> None:
+        """One update of what the tables serve, and of what they do not."""
+        roster, self._roster = self._roster, None  # which an error leaves behind, with all that it holds
+        if roster is None or not roster.holds(self):
+            roster = Roster(self)
+        gradients = [*map(_GRADIENT, roster.parameters)]
+        left = roster.look(gradients)
+        if left and not overflow:  # None, or a tensor: on a GPU, only what is left waits for it
+            self._update_otherwise([roster.parameters[place] for place in left], scale)
+        roster.run(scale, overflow)
+        if roster.captured:
+            self._captured = roster
+        if not roster.stale:
+            self._roster = roster
+
+    def refresh(self) -> None:
+        """Bring the numbers that a captured step reads up to date with the groups': before its graph is replayed.
+
+        A CUDA graph that has captured `step` reads lr, weight decay, betas and all other numbers from the device.
+        Nothing is waited for. Where no step was captured, nothing is done.
+
+        Raises:
+            CaptureError: the captured step was of other parameters, other state, or groups of another kind.
+        """
+        if self._captured is None:
+            return
+        if self._captured is not self._roster or not self._roster.holds(self):
+            raise CaptureError(
+                "What the captured step was made from is no longer so: parameters, state, or what a group asks for",
+                "Take a step, and capture the next one anew.",
+            )
+        self._roster.refresh()
+
+    def _update_otherwise(self, parameters: Sequence[Tensor], scale: Tensor | None) -> None:
         """Update some parameters without tables, as if they were all there are."""
+        divisor = 1.0 if scale is None else float(scale)
         chosen = set(map(id, parameters))
         own = self.param_groups
         lent = [group | {"params": [p for p in group["params"] if id(p) in chosen]} for group in own]
