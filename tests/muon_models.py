@@ -91,6 +91,31 @@ def convnet() -> nn.Module:
     )
 
 
+BERT_BODY: Final = """
+bert.embeddings.word_embeddings.weight                      adamw
+bert.embeddings.position_embeddings.weight                  adamw
+bert.embeddings.token_type_embeddings.weight                adamw
+bert.embeddings.LayerNorm.weight                            adamw
+bert.embeddings.LayerNorm.bias                              adamw
+bert.encoder.layer.#.attention.self.query.weight            muon
+bert.encoder.layer.#.attention.self.query.bias              adamw
+bert.encoder.layer.#.attention.self.key.weight              muon
+bert.encoder.layer.#.attention.self.key.bias                adamw
+bert.encoder.layer.#.attention.self.value.weight            muon
+bert.encoder.layer.#.attention.self.value.bias              adamw
+bert.encoder.layer.#.attention.output.dense.weight          muon
+bert.encoder.layer.#.attention.output.dense.bias            adamw
+bert.encoder.layer.#.attention.output.LayerNorm.weight      adamw
+bert.encoder.layer.#.attention.output.LayerNorm.bias        adamw
+bert.encoder.layer.#.intermediate.dense.weight              muon
+bert.encoder.layer.#.intermediate.dense.bias                adamw
+bert.encoder.layer.#.output.dense.weight                    muon
+bert.encoder.layer.#.output.dense.bias                      adamw
+bert.encoder.layer.#.output.LayerNorm.weight                adamw
+bert.encoder.layer.#.output.LayerNorm.bias                  adamw
+"""
+
+
 MODELS: Final[dict[str, tuple[Callable[[], nn.Module], str]]] = {
     "GPT-2": (
         lambda: transformers.GPT2LMHeadModel(
@@ -160,28 +185,8 @@ MODELS: Final[dict[str, tuple[Callable[[], nn.Module], str]]] = {
     ),
     "BERT, classifying": (
         lambda: transformers.BertForSequenceClassification(transformers.BertConfig(**BERT)),
-        """
-        bert.embeddings.word_embeddings.weight                      adamw
-        bert.embeddings.position_embeddings.weight                  adamw
-        bert.embeddings.token_type_embeddings.weight                adamw
-        bert.embeddings.LayerNorm.weight                            adamw
-        bert.embeddings.LayerNorm.bias                              adamw
-        bert.encoder.layer.#.attention.self.query.weight            muon
-        bert.encoder.layer.#.attention.self.query.bias              adamw
-        bert.encoder.layer.#.attention.self.key.weight              muon
-        bert.encoder.layer.#.attention.self.key.bias                adamw
-        bert.encoder.layer.#.attention.self.value.weight            muon
-        bert.encoder.layer.#.attention.self.value.bias              adamw
-        bert.encoder.layer.#.attention.output.dense.weight          muon
-        bert.encoder.layer.#.attention.output.dense.bias            adamw
-        bert.encoder.layer.#.attention.output.LayerNorm.weight      adamw
-        bert.encoder.layer.#.attention.output.LayerNorm.bias        adamw
-        bert.encoder.layer.#.intermediate.dense.weight              muon
-        bert.encoder.layer.#.intermediate.dense.bias                adamw
-        bert.encoder.layer.#.output.dense.weight                    muon
-        bert.encoder.layer.#.output.dense.bias                      adamw
-        bert.encoder.layer.#.output.LayerNorm.weight                adamw
-        bert.encoder.layer.#.output.LayerNorm.bias                  adamw
+        BERT_BODY
+        + """
         bert.pooler.dense.weight                                    muon    hidden: the classifier reads it
         bert.pooler.dense.bias                                      adamw
         classifier.weight                                           adamw
@@ -190,28 +195,8 @@ MODELS: Final[dict[str, tuple[Callable[[], nn.Module], str]]] = {
     ),
     "BERT, pretraining": (
         lambda: transformers.BertForPreTraining(transformers.BertConfig(**BERT)),
-        """
-        bert.embeddings.word_embeddings.weight                      adamw   the decoder, too
-        bert.embeddings.position_embeddings.weight                  adamw
-        bert.embeddings.token_type_embeddings.weight                adamw
-        bert.embeddings.LayerNorm.weight                            adamw
-        bert.embeddings.LayerNorm.bias                              adamw
-        bert.encoder.layer.#.attention.self.query.weight            muon
-        bert.encoder.layer.#.attention.self.query.bias              adamw
-        bert.encoder.layer.#.attention.self.key.weight              muon
-        bert.encoder.layer.#.attention.self.key.bias                adamw
-        bert.encoder.layer.#.attention.self.value.weight            muon
-        bert.encoder.layer.#.attention.self.value.bias              adamw
-        bert.encoder.layer.#.attention.output.dense.weight          muon
-        bert.encoder.layer.#.attention.output.dense.bias            adamw
-        bert.encoder.layer.#.attention.output.LayerNorm.weight      adamw
-        bert.encoder.layer.#.attention.output.LayerNorm.bias        adamw
-        bert.encoder.layer.#.intermediate.dense.weight              muon
-        bert.encoder.layer.#.intermediate.dense.bias                adamw
-        bert.encoder.layer.#.output.dense.weight                    muon
-        bert.encoder.layer.#.output.dense.bias                      adamw
-        bert.encoder.layer.#.output.LayerNorm.weight                adamw
-        bert.encoder.layer.#.output.LayerNorm.bias                  adamw
+        BERT_BODY
+        + """
         bert.pooler.dense.weight                                    muon
         bert.pooler.dense.bias                                      adamw
         cls.predictions.bias                                        adamw
@@ -413,5 +398,5 @@ MODELS: Final[dict[str, tuple[Callable[[], nn.Module], str]]] = {
 
 def expected(table: str) -> dict[str, str]:
     """Parameter name -> algorithm, as a table has them."""
-    rows = [line.split()[:2] for line in table.strip().splitlines()]
+    rows = [line.split()[:2] for line in table.splitlines() if line.strip()]
     return {name.replace("#", str(block)): algorithm for name, algorithm in rows for block in range(2)}

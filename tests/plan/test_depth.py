@@ -10,7 +10,7 @@ import paramgroups as pg
 import strategies_models as random
 from paramgroups.errors import DepthError
 from paramgroups.params import Param, named
-from paramgroups.plan.depth import layers
+from paramgroups.plan.depth import in_layer, layers
 from strategies_models import linear, stack, tree
 
 
@@ -373,3 +373,21 @@ def test_a_later_entry_of_a_mapping_wins():
     assert layers(params, (("*", 0), ("head.*", 2), ("*.bias", 1))) == [0, 1, 2, 1]
     tied = named(gpt2())
     assert layers(tied, (("*", 0), ("lm_head.*", 7)))[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("encoder.layers.0.mlp", True),
+        ("encoder.layers.encoder_layer_3.mlp.0", True),
+        ("albert_layers.11.ffn", True),
+        ("layer4.1.conv1", True),
+        ("layers.0", False),
+        ("layer4", False),
+        ("head.0.mlp", False),
+        ("", False),
+    ],
+)
+def test_a_module_is_inside_a_numbered_layer_or_is_not(path, inside):
+    """Whatever the layers are called; a layer itself is not inside one."""
+    assert in_layer(path) is inside

@@ -109,6 +109,13 @@ def test_a_matrix_of_tokens_is_no_layer():
     assert outermost(model) == ["*register_tokens", "*mask_token"]
 
 
+def test_a_head_may_be_a_bare_parameter():
+    """A model that multiplies by a parameter of its own calls that one the head."""
+    model = nn.ModuleDict({"embed": nn.Embedding(9, 8), "mixer": nn.Linear(8, 8)})
+    model.register_parameter("lm_head", nn.Parameter(torch.zeros(8, 9)))
+    assert outermost(model) == ["lm_head"]
+
+
 def test_an_elementwise_matrix_is_no_layer():
     """The decay rates of a state-space model are numbers in rows, not a map; one glob finds those of all blocks."""
     model = nn.ModuleDict({"embed": nn.Embedding(9, 8), "layers": stack(3)})

@@ -39,7 +39,8 @@ def outermost(model: nn.Module) -> list[str]:
     layers = [p for p in matrices if p.attribute == "weight" and p.name not in blocks]
     others = dict.fromkeys(f"*{p.attribute}" for p in matrices if _NO_LAYER.fullmatch(p.attribute))
     last_block = max((i for i, p in enumerate(params) if p.name in blocks), default=len(params))
-    heads = _named_heads(model) or _heads_by_width(layers, params, params[last_block:])
+    heads = _named_heads(model) + [p.parameter for p in matrices if is_head(p.attribute) and p.name not in blocks]
+    heads = heads or _heads_by_width(layers, params, params[last_block:])
     if not heads and not any(map(_is_head_too, params)):
         heads = [p.parameter for p in matrices[-1:] if p in layers]
     readers = [] if any(map(_reads_data, params)) else layers[:1]
