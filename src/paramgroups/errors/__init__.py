@@ -52,6 +52,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── RecipeError (ValueError)            a recipe with mistakes, each with its path
     ├── DataError (ValueError)              files or tensors that are no data to train on
     ├── RunError (RuntimeError)             a run that cannot start or go on
+    ├── CaptureError (RuntimeError)         a step that a CUDA graph cannot capture or follow
     ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
@@ -103,6 +104,7 @@ from paramgroups.errors.root import (
     nearest,
 )
 from paramgroups.errors.running import (
+    CaptureError,
     ClaimError,
     ClockError,
     ClockStalledError,
@@ -138,6 +140,7 @@ from paramgroups.errors.saving import (
 )
 
 __all__ = [
+    "CaptureError",
     "CheckpointError",
     "ClaimError",
     "ClockError",
