@@ -1,6 +1,7 @@
 """Frozen means frozen: nothing moves, whatever the optimizer; thawed, it goes on as if it had only waited."""
 
 import copy
+import warnings
 from typing import Any
 
 import pytest
@@ -208,6 +209,19 @@ def test_what_the_model_had_frozen_is_thawed_when_told_so_and_else_left():
     assert [p.requires_grad for p in model.parameters()] == [False, True]
     pg.thaw(model, "*")
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_norm_that_cannot_be_pinned_is_refused_and_nothing_is_frozen():
+    """TorchScript has classes of its own; its parameters can be frozen alone."""
+    model = convnet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch has no future for it
+        model["stem"] = torch.jit.script(model["stem"])
+    with pytest.raises(FreezeError, match=r"(?s)TorchScript cannot be frozen.*batch_norm=False"):
+        pg.freeze(model, "stem.*")
+    assert all(p.requires_grad for p in model.parameters())
+    pg.freeze(model, "stem.*", batch_norm=False)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
 
 
 def test_a_selection_of_nothing_or_another_policy_is_explained_and_changes_nothing():
