@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.agreement import Statement, agreed, several
+from paramgroups.agreement import Statement, agreed
 from paramgroups.announcements import announce
 from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError, described
-from paramgroups.holds import discarding, hold, settle
+from paramgroups.holds import discarding, hold, processes, settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -62,10 +62,10 @@ def build(
     """An optimizer with the plan's groups; see `Plan.build`."""
     with agreed(ranks) as account:
         optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
-        if several():
+        if processes() > 1:
             account.statements = _statements(grouping, optimizer)
     fix(grouping, model, optimizer)
-    if several():
+    if processes() > 1:
         watch(optimizer)
     return optimizer
 
