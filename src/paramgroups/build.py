@@ -63,7 +63,7 @@ def build(
     with agreed(ranks) as account:
         optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
         if processes() > 1:
-            account.statements = _statements(grouping, optimizer)
+            account.statements = statements(grouping, optimizer)
     fix(grouping, model, optimizer)
     if processes() > 1:
         watch(optimizer)
@@ -97,7 +97,7 @@ def _built(
     return optimizer, grouping
 
 
-def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
+def statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
     """What the processes have to agree on: the class, every group's values, and where every parameter is, in order."""
     places = [(f"in group {group.name!r}", group.params) for group in grouping.groups]
     places += [(each.reason, (each.param,)) for each in grouping.frozen]
