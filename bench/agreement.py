@@ -11,11 +11,11 @@ import statistics
 import time
 
 import torch
-from plan import RULES, model
 
 import paramgroups as pg
 from paramgroups.agreement import Account
 from paramgroups.build import statements
+from plan import RULES, model
 
 ROUNDS = 5
 

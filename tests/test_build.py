@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 import paramgroups as pg
 from paramgroups.errors import (
     CollidingArgumentError,
+    FreezeError,
     GroupRefusedError,
     HyperparameterValueError,
     MissingHyperparameterError,
@@ -269,3 +270,9 @@ def test_a_meta_model_can_be_built_for():
         "body.weight",
         "head.weight",
     ]
+
+
+def test_groups_alone_cannot_freeze_until_later():
+    """Whoever made an optimizer of them would train at once what was to wait."""
+    with pytest.raises(FreezeError, match=r"(?s)rule 'head' until 2 epochs says.*Plan\(\.\.\.\)\.build.*Timetable"):
+        pg.groups(net(), pg.Rule("head.*", frozen=True, thaw="2 epochs"), lr=0.1)

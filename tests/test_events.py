@@ -24,6 +24,7 @@ from torch import nn
 import paramgroups as pg
 import strategies
 from paramgroups.errors import HyperparameterValueError, UndefinedValueError
+from paramgroups.journal import Thaw
 from paramgroups.schedules import Plateau
 from runs import PLAN, live, model
 
@@ -145,6 +146,13 @@ class Run(RuleBasedStateMachine):
     @happens(group=some_groups)
     def restart(self, group):
         self.scheduler.restart(group)
+
+    @happens(group=some_groups, warmup=st.sampled_from(["Warmup(3)", "Linear(5, start=0.5, end=1.0)"]))
+    def thaw(self, group, warmup):
+        """What a timetable enters where the lr of what it thaws warms up."""
+        driver = self.scheduler._driver
+        now = self.scheduler.last_epoch
+        driver.enter([(lane, Thaw(**lane.at(now), warmup=warmup)) for lane in driver.lanes_of(group, ["lr"])])
 
     @happens(group=some_groups, path=driven, value=st.floats(0.0, 3.0))
     def rebase(self, group, path, value):

@@ -1,11 +1,14 @@
 """Frozen means frozen: nothing moves, whatever the optimizer; thawed, it goes on as if it had only waited."""
 
 import copy
+import warnings
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
 from kinds import OPTIMIZERS
@@ -208,6 +211,19 @@ def test_what_the_model_had_frozen_is_thawed_when_told_so_and_else_left():
     assert all(p.requires_grad for p in model.parameters())
 
 
+def test_a_norm_that_cannot_be_pinned_is_refused_and_nothing_is_frozen():
+    """TorchScript has classes of its own; its parameters can be frozen alone."""
+    model = convnet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch has no future for it
+        model["stem"] = torch.jit.script(model["stem"])
+    with pytest.raises(FreezeError, match=r"(?s)TorchScript cannot be frozen.*batch_norm=False"):
+        pg.freeze(model, "stem.*")
+    assert all(p.requires_grad for p in model.parameters())
+    pg.freeze(model, "stem.*", batch_norm=False)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
+
+
 def test_a_selection_of_nothing_or_another_policy_is_explained_and_changes_nothing():
     """As everywhere; the optimizer's state is dropped only where it is at hand."""
     model = net()
@@ -283,3 +299,42 @@ def test_a_copied_model_is_frozen_by_itself():
     pg.thaw(other, "stem.*")
     assert [is_pinned(each["stem"][1]) for each in (model, other)] == [True, False]
     assert [each["stem"][0].weight.requires_grad for each in (model, other)] == [False, True]
+
+
+def test_in_a_run_of_several_processes_the_optimizer_is_needed_and_gradients_are_thrown_away(monkeypatch):
+    """Others wait for them: they are 0 until the step, and none then. What is frozen for good requires none."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    model = net()
+    optimizer = pg.Plan(lr=0.1).build(model, torch.optim.SGD, weight_decay=0.1)
+    with pytest.raises(FreezeError, match=r"(?s)several processes.*freeze\(model, select, optimizer\)"):
+        pg.freeze(model, "stem.*")
+    frozen = pg.freeze(model, "stem.*", optimizer)
+    before = model["stem"].weight.clone()
+    assert model["stem"].weight.requires_grad
+    step(model, optimizer)
+    assert torch.equal(model["stem"].weight, before)
+    assert "stem.weight" in str(pg.Plan(lr=0.1).on(model).explain("stem.weight"))
+    frozen.thaw()
+    step(model, optimizer)
+    assert not torch.equal(model["stem"].weight, before)
+    pg.Plan(pg.Rule("stem.*", frozen=True), lr=0.1).build(model, torch.optim.SGD)
+    assert not model["stem"].weight.requires_grad
+
+
+def test_what_was_frozen_when_the_model_was_wrapped_is_refused_by_name(monkeypatch):
+    """Its gradients would be each process's own; in a run of one there is no other."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    wrapped: Any = DistributedDataParallel.__new__(DistributedDataParallel)
+    nn.Module.__init__(wrapped)
+    wrapped.module = net()
+    wrapped.module["stem"].requires_grad_(False)
+    for count in (2, 1):
+        monkeypatch.setattr(dist, "get_world_size", lambda count=count: count)
+        if count > 1:
+            with pytest.raises(FreezeError, match=r"(?s)'stem.weight' required no gradients.*Wrap the model"):
+                pg.thaw(wrapped, "*")
+            assert not wrapped.module["stem"].weight.requires_grad
+        else:
+            pg.thaw(wrapped, "*")
+            assert wrapped.module["stem"].weight.requires_grad

@@ -389,6 +389,16 @@ def test_thawed_parameters_join_with_a_base_of_their_own():
     assert all(parameter in optimizer.state for parameter in net["body"].parameters())
 
 
+def test_the_statistics_of_what_was_thawed_by_hand_go_on():
+    """A rule had pinned them, and what joins a group trains."""
+    net = nn.ModuleDict({"body": nn.BatchNorm1d(2), "head": nn.Linear(2, 2)})
+    optimizer = pg.Plan(pg.Rule("body.*", frozen=True), lr=1.0).build(net, torch.optim.SGD)
+    assert not net["body"].train().training
+    net["body"].requires_grad_(True)
+    pg.regroup.add(optimizer, "body.*", name="body")
+    assert net["body"].training
+
+
 def test_parameters_may_be_handed_over():
     """One, or all of a layer; the model's, where it is known."""
     net, optimizer = built()

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 import paramgroups as pg
 from paramgroups.errors import (
@@ -25,63 +25,7 @@ from paramgroups.errors import (
 from paramgroups.pins import is_pinned
 from paramgroups.schedules import Absolute
 from states import plain
-
-PLAN = pg.Plan(pg.Rule("stem.*", name="stem", lr=pg.Times(0.5)), pg.Rule("head.*", name="head"), lr=0.1)
-HORIZON = pg.Horizon(steps=20, epochs=4)
-
-
-def net() -> Any:
-    """A stem with a norm and dropout, and a head."""
-    torch.manual_seed(0)
-    stem = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
-    return nn.ModuleDict({"stem": stem, "head": nn.Linear(4, 2)})
-
-
-def run(
-    *events: Any, plan: pg.Plan = PLAN, kind: Any = torch.optim.AdamW, model: Any = None, **schedules: Any
-) -> tuple[Any, Any, pg.Scheduler, pg.Timetable]:
-    """A run that is set up."""
-    model = net() if model is None else model
-    optimizer = plan.build(model, kind, weight_decay=0.1)
-    scheduler = pg.Scheduler(optimizer, horizon=HORIZON, **(schedules or {"lr": pg.Cosine("100%", end=0.1)}))
-    return model, optimizer, scheduler, pg.Timetable(model, optimizer, scheduler, events)
-
-
-def step(model: Any, optimizer: Any, number: int) -> None:
-    """One update on a batch of its own, dropout and all."""
-    torch.manual_seed(number)
-    model.train()
-    loss = model["head"](model["stem"](torch.randn(8, 3))).square().mean()
-    if loss.requires_grad:
-        loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-
-
-def trained(parts: Any, steps: range) -> Any:
-    """A run after these updates."""
-    for number in steps:
-        step(parts[0], parts[1], number)
-    return parts
-
-
-def trains(model: Any) -> list[str]:
-    """The parts that require gradients."""
-    return [name for name, part in model.items() if any(p.requires_grad for p in part.parameters())]
-
-
-def everything(parts: Any) -> Any:
-    """All that the next updates depend on, to the bit."""
-    model, optimizer, scheduler, timetable = parts
-    return (
-        plain(model.state_dict()),
-        plain(optimizer.state_dict()),
-        scheduler.state_dict(),
-        timetable.state_dict(),
-        trains(model),
-        is_pinned(model["stem"][1]),
-    )
-
+from thawing import HORIZON, PLAN, everything, net, run, step, trained, trains
 
 # --- what is done when ----------------------------------------------------------------------------------------------
 
@@ -471,6 +415,55 @@ def test_what_is_frozen_for_good_or_by_another_optimizer_is_refused():
         pg.Timetable(model, other, scheduler, [("stem.*", "thaw", 3)])
     with pytest.raises(TypeError, match=r"(?s)given for a paramgroups Scheduler.*First model, then optimizer"):
         pg.Timetable(model, scheduler, optimizer, [])  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_second_timetable_is_refused_as_long_as_the_first_goes_on():
+    """Each would undo what the other does."""
+    model, optimizer, scheduler, timetable = run(("stem.*", "thaw", 3))
+    with pytest.raises(FreezeError, match="has a timetable already"):
+        pg.Timetable(model, optimizer, scheduler, [("head.*", "freeze", 3)])
+    timetable.detach()
+    pg.Timetable(model, optimizer, scheduler, [("head.*", "freeze", 3)])
+
+
+# --- several processes ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    """What is asked of torch.distributed in one of two processes."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_in_a_run_of_several_processes_gradients_are_thrown_away_instead(tmp_path):
+    """They are required all the time, as a wrapper has to see, and nothing else is different."""
+    parts = run(plan=LATER)
+    model, optimizer, _, timetable = parts
+    assert trains(model) == ["stem", "head"]
+    assert str(timetable).startswith("At update 0, frozen: 4 of 6 tensors")
+    before = plain(model["stem"].state_dict())
+    trained(parts, range(9))
+    model["head"](model["stem"](torch.ones(4, 3))).sum().backward()
+    assert not any(parameter.grad.any() for parameter in model["stem"].parameters())
+    step(model, optimizer, 9)
+    assert plain(model["stem"].state_dict()) == before
+    assert str(timetable).startswith("At update 10, frozen: 0 of 6 tensors")
+    step(model, optimizer, 10)
+    assert plain(dict(model["stem"].named_parameters())) != {key: before[key] for key in before if "run" not in key}
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_what_was_frozen_before_the_others_came_requires_gradients_from_the_timetable_on(monkeypatch):
+    """The optimizer was built by a process that did not yet know of others."""
+    with monkeypatch.context() as alone:
+        alone.setattr(dist, "get_world_size", lambda: 1)
+        model = net()
+        optimizer = LATER.build(model, torch.optim.AdamW)
+        assert trains(model) == ["head"]
+    pg.Timetable(model, optimizer, pg.Scheduler(optimizer, lr=pg.Constant(), horizon=HORIZON))
+    assert trains(model) == ["stem", "head"]
 
 
 def test_a_state_that_is_none_or_names_what_is_not_here_is_refused():

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning
 import torch
+import transformers
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState, GradientState
 from torch.optim import SGD, AdamW
 from torch.optim import lr_scheduler as theirs
 
 import paramgroups as pg
+import rigs
 import trainers
 from paramgroups.errors import ClaimError, ClockError, ClockStalledError, NotAnOptimizerError
 from workers import pair
@@ -42,7 +45,7 @@ def _no_accelerator_is_left():
 @pytest.mark.parametrize("name", NAMES)
 def test_after_n_real_updates_the_values_are_what_preview_said_of_n(name, tmp_path):
     """One process: a line a situation, to the bit, where the parameters' own movement counts the updates."""
-    trainers.hold(trainers.situations(tmp_path)[name])
+    rigs.hold(trainers.situations(tmp_path)[name])
 
 
 def free_port():
@@ -115,7 +118,7 @@ def test_the_table_finds_a_wrong_clock(spoil):
         yield from trainers.told_too_often(rig)
 
     with pytest.raises(AssertionError):
-        trainers.hold(trainers.Situation(laps))
+        rigs.hold(rigs.Situation(laps))
 
 
 # --- wrappers -------------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ def test_the_table_finds_a_wrong_clock(spoil):
 
 def named_optimizer():
     """An optimizer with named groups."""
-    return trainers.PLAN.build(trainers.model(), AdamW)
+    return rigs.PLAN.build(rigs.model(), AdamW)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +225,7 @@ def replaced_with_groups(optimizer):
 @pytest.mark.parametrize("replace", [replaced_in_place, replaced_with_groups])
 def test_names_outlive_a_wrapper_that_replaces_parameters(replace):
     """Rules still find their groups, all that was driven is, and what is saved bears names."""
-    optimizer = pg.Plan(pg.Rule(pg.BIASES, weight_decay=0.0), *trainers.PLAN.rules, lr=0.01).build(
-        trainers.model(), AdamW
-    )
+    optimizer = pg.Plan(pg.Rule(pg.BIASES, weight_decay=0.0), *rigs.PLAN.rules, lr=0.01).build(rigs.model(), AdamW)
     scheduler = pg.Scheduler(optimizer, {"head": {"lr": pg.Linear(10)}})
     named = [group["parameters"] for group in scheduler.state_dict()["groups"]]
     replace(optimizer)
@@ -308,3 +309,85 @@ def test_a_plateau_of_torch_is_seen_through_its_edits():
     assert bent[:2].tolist() == plain[:2].tolist()
     assert bent[2:].tolist() == pytest.approx(plain[2:] / 2)
     assert optimizer.param_groups[0]["lr"] == bent[3]
+
+
+# --- trainers that run the whole loop -------------------------------------------------------------
+
+
+class Task(pytorch_lightning.LightningModule):
+    """A model that hands Lightning an optimizer and its scheduler, as its documentation says."""
+
+    def __init__(self, net, optimizer, scheduler):
+        super().__init__()
+        self.net, self.made = net, (optimizer, scheduler)
+
+    def training_step(self, batch):
+        """Gradients that vanish nowhere."""
+        return self.net(batch[0]).pow(4).sum()
+
+    def configure_optimizers(self):
+        """Stepped by Lightning at every update."""
+        optimizer, scheduler = self.made
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class Scored(torch.nn.Module):
+    """A model that gives transformers its loss."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, inputs):
+        """Gradients that vanish nowhere."""
+        return {"loss": self.net(inputs).pow(4).sum()}
+
+
+def lightning(rig, folder, accumulate):
+    """Two epochs of eight batches under Lightning's own loop."""
+    batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(8, 4)))
+    quiet: Any = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = pytorch_lightning.Trainer(
+        max_epochs=2, accelerator="cpu", accumulate_grad_batches=accumulate, default_root_dir=folder, **quiet
+    )
+    trainer.fit(Task(rig.net, rig.optimizer, rig.scheduler), batches)
+
+
+def huggingface(rig, folder, accumulate):
+    """Two epochs of eight batches under the loop of transformers, which steps schedulers by itself."""
+    options = transformers.TrainingArguments(
+        output_dir=folder,
+        num_train_epochs=2,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=accumulate,
+        max_grad_norm=1e9,
+        use_cpu=True,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+    data = [{"inputs": torch.ones(4)} for _ in range(8)]
+    transformers.Trainer(
+        Scored(rig.net), options, train_dataset=data, optimizers=(rig.optimizer, rig.scheduler)
+    ).train()
+
+
+@pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")  # Lightning's advice on speed
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of Lightning's own use of torch
+@pytest.mark.parametrize("accumulate", [1, 4])
+@pytest.mark.parametrize("loop", [lightning, huggingface])
+def test_a_trainer_uses_at_the_nth_update_what_preview_said_of_n(loop, accumulate, tmp_path):
+    """Lightning and transformers, accumulating or not: seen by a hook of the optimizer that each of them steps."""
+    rig = rigs.Situation(trainers.plain).rig()
+    optimizer, foretold, used = rig.scheduler.optimizer, rig.scheduler.preview(rigs.STEPS), []
+    optimizer.register_step_pre_hook(lambda *_: used.append(rigs.stands(rig, foretold)))
+    loop(rig, tmp_path, accumulate)
+    updates = 16 // accumulate
+    assert used == [{name: curve[n] for name, curve in foretold.items()} for n in range(updates)]
+    assert rig.scheduler.last_epoch == updates
+    assert rig.scheduler.journal == ()

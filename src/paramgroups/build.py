@@ -14,8 +14,14 @@ from torch.optim import Optimizer
 from paramgroups import hyperparameters
 from paramgroups.agreement import Statement, agreed
 from paramgroups.announcements import announce
-from paramgroups.errors import CollidingArgumentError, GroupRefusedError, MissingHyperparameterError, described
-from paramgroups.holds import discarding, hold, processes, settle
+from paramgroups.errors import (
+    CollidingArgumentError,
+    FreezeError,
+    GroupRefusedError,
+    MissingHyperparameterError,
+    described,
+)
+from paramgroups.holds import discarding, hold, moment, processes, settle
 from paramgroups.params import Label, register
 from paramgroups.plan.grouping import Grouping
 from paramgroups.plan.rules import LayerDecay, Plan, Rule
@@ -39,6 +45,7 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
 
     Raises:
         PlanError: see its subclasses.
+        FreezeError: a rule thaws something, which takes more than groups.
 
     Example:
         >>> import torch
@@ -47,7 +54,14 @@ def groups(model: nn.Module, *rules: Rule | LayerDecay, **defaults: Any) -> list
         >>> [(group["name"], group["weight_decay"]) for group in made.param_groups]
         [('default', 0.1), ('1', 0.0)]
     """
-    return Plan(*rules, **defaults).on(model).param_groups()
+    grouping = Plan(*rules, **defaults).on(model)
+    if grouping.thaws:
+        later = ", ".join(f"rule {each.rule!r} until {moment(each.when)}" for each in grouping.thaws)
+        raise FreezeError(
+            f"Groups alone freeze nothing until later, as {later} says.",
+            "Let the plan make the optimizer, Plan(...).build(model, AdamW), and then pg.Timetable(...).",
+        )
+    return grouping.param_groups()
 
 
 def build(

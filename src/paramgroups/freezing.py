@@ -105,10 +105,14 @@ def freeze(
             "Which optimizer is to drop its state is not said.", "Give it: freeze(model, select, optimizer)."
         )
     added = hold(chosen, why, discarding(chosen, optimizer))
+    try:
+        settle(model)
+    except FreezeError:
+        release(added, why)
+        raise
     if state == "drop" and optimizer is not None:
         for param in chosen:
             optimizer.state.pop(param.parameter, None)
-    settle(model)
     return Freeze(model, added, why)
 
 

@@ -12,7 +12,10 @@ import functools
 from types import new_class
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from paramgroups.errors import FreezeError
 
 
 class _Pinned:
@@ -37,7 +40,7 @@ class _Pinned:
 
 def has_statistics(module: nn.Module) -> bool:
     """Whether a module keeps running statistics, as torch's BatchNorm does unless told otherwise."""
-    return isinstance(module._buffers.get("running_mean"), Tensor)
+    return "running_mean" in module._buffers and isinstance(module._buffers["running_mean"], Tensor)
 
 
 def is_pinned(module: nn.Module) -> bool:
@@ -48,6 +51,9 @@ def is_pinned(module: nn.Module) -> bool:
 def pin(module: nn.Module) -> None:
     """Let a module evaluate, until it is unpinned, whatever mode it is set to meanwhile.
 
+    Raises:
+        FreezeError: it is TorchScript, whose class is no one's to derive from.
+
     Example:
         >>> norm = nn.BatchNorm1d(2)
         >>> pin(norm)
@@ -57,6 +63,11 @@ def pin(module: nn.Module) -> None:
         >>> norm.training
         True
     """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise FreezeError(
+            "The running statistics of a norm in TorchScript cannot be frozen.",
+            "Freeze the model and script it then, or freeze the parameters alone: freeze(..., batch_norm=False).",
+        )
     if not isinstance(module, _Pinned):
         kind: Any = type(module)
         module.__class__ = _pinned(kind)

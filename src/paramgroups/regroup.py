@@ -24,6 +24,7 @@ from paramgroups.errors import (
     RegroupError,
     listing,
 )
+from paramgroups.holds import settle
 from paramgroups.hyperparameters import plain
 from paramgroups.params import Label, Param, known, model_of, named, unwrapped
 from paramgroups.plan.audit import selected
@@ -210,10 +211,11 @@ def add(
 
     Example:
         >>> import torch
+        >>> from paramgroups.freezing import thaw
         >>> from paramgroups.plan import Rule
         >>> net = nn.ModuleDict({"body": nn.Linear(2, 2), "head": nn.Linear(2, 2)})
         >>> optimizer = Plan(Rule("body.*", frozen=True), lr=0.1).build(net, torch.optim.SGD)
-        >>> _ = net["body"].requires_grad_(True)
+        >>> thaw(net, "body.*")
         >>> add(optimizer, "body.*", name="body", lr=0.001)
         >>> [(group.name, group.lr) for group in view(optimizer)]
         [('default', 0.1), ('body', 0.001)]
@@ -234,6 +236,8 @@ def add(
     planned = {key: plain(value) for key, value in hyperparameters.items()}
     new = Target(Label(name, (name,)), own, [], planned=planned)
     arrange(optimizer, [*targets, new], model=model, params=params)
+    if model is not None:
+        settle(model)  # norms of what was thawed by hand go on, too
 
 
 @paused()

@@ -457,6 +457,13 @@ class Scheduler(LRScheduler):
         return [(lane, Stretch(**lane.at(now), **ends)) for lane in lanes]
 
 
+def beneath(scheduler: object) -> Scheduler | None:
+    """The scheduler of ours in what wraps it, as accelerate does; None where there is none."""
+    while not isinstance(scheduler, Scheduler) and hasattr(scheduler, "scheduler"):
+        scheduler = scheduler.scheduler
+    return scheduler if isinstance(scheduler, Scheduler) else None
+
+
 def _check(lane: Lane, value: float) -> float:
     """`value` as a float, where the hyperparameter could have it.
 

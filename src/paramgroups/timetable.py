@@ -23,7 +23,7 @@ from paramgroups.journal import Entry, Thaw
 from paramgroups.lanes import Lane
 from paramgroups.moments import Event, Given, dues, of_entry, of_plan, stages
 from paramgroups.params import known, labels, named, unwrapped
-from paramgroups.scheduler import Scheduler
+from paramgroups.scheduler import Scheduler, beneath
 from paramgroups.schedules import Horizon
 from paramgroups.tables import Table
 
@@ -71,6 +71,8 @@ class Timetable:
         self._optimizer = unwrapped(optimizer)
         self._scheduler = _ours(scheduler, self._optimizer)
         self._driver.check_attached()
+        if any(isinstance(getattr(each, "__self__", None), Timetable) for each in self._driver.followers):
+            raise FreezeError("The scheduler has a timetable already.", "Let that one go first: its detach().")
         check_leaves_out(self._optimizer)
         known(self._optimizer, model)
         params = named(model)
@@ -307,10 +309,8 @@ def _ours(scheduler: object, optimizer: Optimizer) -> Scheduler:
         TypeError: it is none of ours.
         FreezeError: it drives another optimizer.
     """
-    found = scheduler
-    while not isinstance(found, Scheduler) and hasattr(found, "scheduler"):
-        found = found.scheduler
-    if not isinstance(found, Scheduler):
+    found = beneath(scheduler)
+    if found is None:
         raise TypeError(
             f"{described(scheduler)} is given for a paramgroups Scheduler.\n"
             "First model, then optimizer, then scheduler: Timetable(model, optimizer, scheduler, events)."

@@ -5,6 +5,10 @@ import pytest
 from paramgroups import errors
 
 CASES = {
+    "a capture": (
+        errors.CaptureError("A graph is being captured", "Take two steps before."),
+        "A graph is being captured.\nTake two steps before.",
+    ),
     "a duration": (
         errors.DurationError("5 %", "Warmup.steps", "is not a duration", "Write '5%'."),
         "Warmup.steps: '5 %' is not a duration.\nWrite '5%'.",

@@ -2,7 +2,7 @@
 
 import math
 
-from paramgroups.kernels.algorithm import Algorithm, bound, maximum, sign, where
+from paramgroups.kernels.algorithm import Algorithm, bound, maximum, power, sign, where
 from paramgroups.optim.adam import ADAM, AMSGRAD
 
 
@@ -53,5 +53,6 @@ def test_the_vocabulary_for_single_numbers():
     assert (maximum(1.0, 2.0), maximum(2.0, 1.0)) == (2.0, 2.0)
     assert math.isnan(maximum(nan, 1.0))
     assert math.isnan(maximum(1.0, nan))
+    assert (power(0.5, 3.0), power(0.0, 2.0)) == (0.125, 0.0)
     assert (sign(-2.5), sign(0.0), sign(3)) == (-1, 0, 1)
     assert [where(x > 0, "then", "otherwise") for x in (1, -1)] == ["then", "otherwise"]

@@ -5,21 +5,26 @@ import pytest
 import torch
 
 from paramgroups.kernels import walk
+from paramgroups.kernels.objects import LAYOUT, ids, keys_of
 
 
-def look(parameter, gradient, state=(), step=None, *, known=None):
+def look(parameter, gradient, state=(), step=None, *, known=None, index=-1):
     """The status of one row whose tensors were as `known` (a parameter) when it was made, and the addresses found."""
     known = parameter if known is None else known
     addresses, status = np.zeros((1, 2 + len(state) + (step is not None)), dtype=np.int64), np.zeros(1, dtype=np.int8)
+    assert LAYOUT is not None
+    parameters, gradients = [parameter], [gradient]
     found = walk.look(
-        np.array([parameter._cdata]),
-        np.array([0 if gradient is None else gradient._cdata]),
-        np.array([[each._cdata for each in state]], dtype=np.int64).reshape(1, len(state)),
-        np.array([] if step is None else [step._cdata], dtype=np.int64),
+        id(parameters),
+        id(gradients),
+        np.array([0]),
+        ids(state).reshape(1, len(state)),
+        ids([] if step is None else [step]),
         np.array([0, known.ndim]),
         np.array(known.shape, dtype=np.int64),
         np.array(known.stride(), dtype=np.int64),
-        (walk.DTYPES[known.dtype], walk.DTYPES[torch.float32], walk.DEVICES["cpu"]),
+        (walk.DTYPES[known.dtype], walk.DTYPES[torch.float32], keys_of(known), index),
+        (LAYOUT.tensor, LAYOUT.keys, id(None)),
         np.zeros(1, dtype=np.int64),
         addresses,
         status,
@@ -37,7 +42,7 @@ def test_this_torch_tells():
 def test_a_torch_that_does_not_tell_is_told(monkeypatch, word, value):
     """Its library is elsewhere, or lacks a function: nothing is asked then."""
     monkeypatch.setattr(walk, word, value)
-    assert not walk._load()
+    assert walk._load() == (False, 0)
 
 
 @pytest.mark.parametrize("dtype", walk.DTYPES, ids=str)
@@ -56,9 +61,23 @@ def test_a_view_is_where_it_begins():
     assert look(whole[2], torch.zeros(6))[1][0] == whole.data_ptr() + 2 * 6 * 4
 
 
+def test_another_device_of_the_kind_is_told():
+    """The processor has no number; a row of the first of several devices is not one of it."""
+    assert look(torch.zeros(2), torch.zeros(2))[0] == walk.READY
+    assert look(torch.zeros(2), torch.zeros(2), index=0)[0] == walk.CHANGED
+
+
 def test_without_a_gradient_a_row_is_idle():
     """Nothing else is asked."""
     assert look(torch.zeros(2), None)[0] == walk.IDLE
+
+
+class Traced(torch.Tensor):
+    """A subclass that has numbers, and a say in what is done with them."""
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):  # type: ignore[override]  # torch's is a default
+        return NotImplemented
 
 
 OTHERS = {
@@ -72,6 +91,9 @@ OTHERS = {
     "sparse": lambda: torch.ones(3, 4).to_sparse(),
     "compressed": lambda: torch.ones(3, 4).to_sparse_csr(),
     "on no device": lambda: torch.zeros(3, 4, device="meta"),
+    "negated": lambda: torch._neg_view(torch.zeros(3, 4)),
+    "of inference": lambda: torch.inference_mode()(torch.zeros)(3, 4),
+    "of a class of its own": lambda: torch.Tensor._make_subclass(Traced, torch.zeros(3, 4)),
     "of zeros that stand nowhere": lambda: torch._efficientzerotensor((3, 4)),
 }
 
@@ -116,12 +138,18 @@ def test_numbers_that_stay_where_they_are_and_become_others_are_told(become):
     """What has not moved is asked how it is laid out: a store there would be another element's, or beyond the end."""
     p, g, s = torch.zeros(3, 4), torch.zeros(3, 4), torch.zeros(3, 4)
     addresses, status = np.array([[p.data_ptr(), 0, s.data_ptr()]]), np.zeros(1, dtype=np.int8)
-    fixed = [np.array([[s._cdata]]), np.array([], dtype=np.int64), np.array([0, 2]), np.array([3, 4]), np.array([4, 1])]
-    rest = [(walk.DTYPES[torch.float32], -1, 0), np.zeros(1, dtype=np.int64), addresses, status]
-    pointers = [np.array([p._cdata]), np.array([g._cdata])]
-    assert walk.look(*pointers, *fixed, *rest) == (1, 0)
+    assert LAYOUT is not None
+    parameters, gradients = [p], [g]
+    fixed = [np.array([0]), ids([s]).reshape(1, 1), ids([]), np.array([0, 2]), np.array([3, 4]), np.array([4, 1])]
+    kind = walk.DTYPES[torch.float32], -1, keys_of(p), -1
+    rest = [kind, (LAYOUT.tensor, LAYOUT.keys, id(None)), np.zeros(1, dtype=np.int64), addresses, status]
+
+    def found():
+        return walk.look(id(parameters), id(gradients), *fixed, *rest)
+
+    assert found() == (1, 0)
     s.data = become(s.data)
     assert s.data_ptr() == addresses[0, 2]
-    assert walk.look(*pointers, *fixed, *rest) == (0, 1)
+    assert found() == (0, 1)
     s.data = torch.zeros(3, 4)
-    assert walk.look(*pointers, *fixed, *rest) == (1, 0)
+    assert found() == (1, 0)

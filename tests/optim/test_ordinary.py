@@ -1,11 +1,13 @@
 """Which groups and which parameters tables serve."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ from optims import parameters
 from optims import served as served_by
 from paramgroups.optim import ordinary
 from paramgroups.optim.adam import ADAM
-from paramgroups.optim.ordinary import row_of, served
+from paramgroups.optim.ordinary import bring_count, row_of, served
 from paramgroups.optim.sgd import PLAIN
 from paramgroups.spreading import local
 
@@ -48,6 +50,67 @@ def test_a_group_is_served_unless_it_asks_for_torchs_step(asked, ours):
 def test_a_class_need_not_know_every_way_to_ask():
     """RMSprop has no `fused`, Lion none of them."""
     assert served({"lr": 0.1})
+
+
+def on(*devices):
+    """Parameters of some kinds of device, as far as a group is asked."""
+    return [SimpleNamespace(device=torch.device(device)) for device in devices]
+
+
+@pytest.fixture
+def _gpus_asked_for(monkeypatch):
+    monkeypatch.setenv(ordinary.ON_GPU, "1")
+    ordinary._reached.cache_clear()
+    yield
+    ordinary._reached.cache_clear()
+
+
+def test_gpus_are_served_where_they_are_asked_for():
+    """By nobody who has not asked: that has not been run on one yet."""
+    ordinary._reached.cache_clear()
+    assert not served(GROUP | {"params": on("cuda")})
+    assert served(GROUP | {"params": on("cpu")})
+
+
+@pytest.mark.usefixtures("_gpus_asked_for")
+def test_device_scalars_are_ours_on_gpus():
+    """`capturable=True` is how our step is there; where a processor has a part of the group, torch says it cannot."""
+    assert served(GROUP | {"capturable": True, "params": on("cuda", "cuda:1")})
+    assert not served(GROUP | {"capturable": True, "params": on("cuda", "cpu")})
+
+
+@pytest.mark.usefixtures("_gpus_asked_for")
+def test_other_devices_take_torchs_step():
+    """And by the way that it would take itself: one tensor after the other would be slow there."""
+    assert served(GROUP | {"params": on("cuda", "cpu")})
+    assert not served(GROUP | {"params": on("mps")})
+
+
+@pytest.mark.usefixtures("_gpus_asked_for")
+def test_without_triton_a_gpus_steps_are_torchs_and_one_sentence_says_so(monkeypatch):
+    """The processor's are not concerned."""
+    monkeypatch.setattr(ordinary, "find_spec", lambda name: None)
+    expected = (
+        "triton is not installed, so paramgroups.optim takes torch's own steps, which pay for every group. "
+        "Install it with: pip install triton"
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(expected)}$"):
+        assert not served(GROUP | {"params": on("cuda")})
+    assert not served(GROUP | {"params": on("cuda")})  # and not again
+    assert served(GROUP | {"params": on("cpu")})
+
+
+@pytest.mark.parametrize("step", [torch.tensor(1.0), torch.tensor(1.0, dtype=torch.float64)], ids=str)
+def test_a_count_stands_beside_a_gpus_parameter(step):
+    """As torch's fused and capturable optimizers keep it; a processor's stays where it is."""
+    elsewhere: Any = SimpleNamespace(is_cuda=True, device=torch.device("meta"))  # a device that is always there
+    kept = {"step": step}
+    bring_count(kept, elsewhere)
+    assert (kept["step"].device.type, kept["step"].dtype) == ("meta", step.dtype)
+    for parameter, untouched in ((torch.zeros(2), {"step": step}), (elsewhere, {"step": 1}), (elsewhere, {})):
+        before = dict(untouched)
+        bring_count(untouched, parameter)
+        assert untouched == before
 
 
 def state(parameter, **other):
@@ -239,9 +302,9 @@ def test_a_sharded_model_trains_as_with_torchs(mesh, name: str):
 def _without_numba(monkeypatch):
     """Tables cannot be made, since what makes them cannot be imported."""
     monkeypatch.setitem(sys.modules, "paramgroups.kernels.walk", None)
-    ordinary._usable.cache_clear()
+    ordinary.usable.cache_clear()
     yield
-    ordinary._usable.cache_clear()
+    ordinary.usable.cache_clear()
 
 
 @pytest.mark.usefixtures("_without_numba")

@@ -142,7 +142,7 @@ def pristine(monkeypatch):
     """Torch's and our classes as they are before any of them has been instantiated: torch then wraps their steps."""
 
     def restore(kind: Kind) -> None:
-        for base in {*kind.ours.__mro__, *kind.theirs.__mro__}:
+        for base in {*kind.ours.__mro__, *kind.theirs.__mro__} - {tabled.Tabled}:  # whose step has its hooks by itself
             step = vars(base).get("step")
             if step is None or not hasattr(step, "hooked"):
                 continue
@@ -180,6 +180,44 @@ def test_hooks_run_once_whichever_class_was_there_first(pristine, first: str, ki
     for handle in handles:
         handle.remove()
     assert calls == ["all, before", "before", "after", "all, after"] * 4
+
+
+def test_a_hook_may_give_the_step_other_arguments():
+    """A closure, say; hooks after it are told of the same arguments."""
+    weight = nn.Parameter(torch.ones(1))
+    weight.grad = torch.ones(1)
+    optimizer = optim.SGD([weight], lr=0.25)
+    told: list[Any] = []
+    optimizer.register_step_pre_hook(lambda own, args, kwargs: ((own,), {"closure": lambda: "loss"}))
+    optimizer.register_step_post_hook(lambda own, args, kwargs: told.append((own is args[0], [*kwargs])))
+    assert optimizer.step() == "loss"
+    assert told == [(True, ["closure"])]
+    assert weight.item() == 0.75
+
+
+@pytest.mark.parametrize("answer", ["no pair", (1,), (1, 2, 3), True], ids=str)
+def test_a_hook_that_answers_something_else_is_told(answer: object):
+    """As torch tells it; nothing has moved."""
+    for kind in (optim.SGD, torch.optim.SGD):
+        weight = nn.Parameter(torch.ones(1))
+        weight.grad = torch.ones(1)
+        optimizer = kind([weight], lr=0.25)
+        optimizer.register_step_pre_hook(lambda *_: answer)  # type: ignore[arg-type]  # this is the mistake
+        with pytest.raises(RuntimeError, match=r"args, .*kwargs"):
+            optimizer.step()
+        assert weight.item() == 1
+
+
+def test_a_profiler_sees_the_step():
+    """By the name that torch gives it; without one, nothing is recorded, and the step is the same."""
+    weight = nn.Parameter(torch.ones(1))
+    weight.grad = torch.ones(1)
+    optimizer = optim.SGD([weight], lr=0.25)
+    with torch.profiler.profile() as profile:
+        optimizer.step()
+    optimizer.step()
+    assert [event.count for event in profile.key_averages() if event.key == "Optimizer.step#SGD.step"] == [1]
+    assert weight.item() == 0.5
 
 
 def test_a_class_of_ones_own_steps_as_ours():

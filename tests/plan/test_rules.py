@@ -25,6 +25,12 @@ REPRS = {
         pg.Named("a"), lr=pg.Times(2), betas=[0.9, 0.99], name="a", optional=True
     ),
     "Rule(Named('a', 'b'), frozen=True)": pg.Rule(pg.Named("a", "b"), frozen=True),
+    "Rule('a', frozen=True, thaw='2 epochs', warmup=10, lr=0.1)": pg.Rule(
+        "a", frozen=True, thaw="2 epochs", warmup=10, lr=0.1
+    ),
+    "Rule('a', frozen=True, thaw=5, warmup=Linear(4, start=0.1, end=1.0))": pg.Rule(
+        "a", frozen=True, thaw="5 steps", warmup=pg.Linear(4, start=0.1, end=1.0)
+    ),
     "Rule(NORMS | BIASES & ~Kind(nn.Linear), weight_decay=0)": pg.Rule(
         pg.NORMS | pg.BIASES & ~pg.Kind(nn.Linear), weight_decay=0
     ),
@@ -69,6 +75,14 @@ WRONG: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], st
     "no group name": (pg.Rule, ("a",), {"name": "a/b"}, InvalidNameError, "'a/b' cannot be the name"),
     "a negative lr": (pg.Rule, ("a",), {"lr": -1}, HyperparameterValueError, "lr = -1 in Rule('a', lr=-1) cannot"),
     "nan": (pg.Rule, ("a",), {"lr": float("nan")}, HyperparameterValueError, "lr = nan in Rule('a', lr=nan) cannot"),
+    "thawed though not frozen": (
+        pg.Rule, ("a",), {"thaw": 3, "lr": 1}, HyperparameterValueError,
+        "thaw = 3 in Rule('a', thaw=3, lr=1) cannot be used.\nIt must be given with frozen=True, or left out.",
+    ),
+    "warming up though not thawed": (
+        pg.Rule, ("a",), {"frozen": True, "warmup": 3}, HyperparameterValueError,
+        "warmup = 3 in Rule('a', frozen=True, warmup=3) cannot be used.\nIt must be given with thaw=, or left out.",
+    ),
     "frozen with an lr": (
         pg.Rule, ("a",), {"frozen": True, "lr": 1}, HyperparameterValueError,
         "frozen = True in Rule('a', frozen=True, lr=1) cannot be used.\nIt must be alone: what is frozen has no lr.",

@@ -24,19 +24,12 @@ from torch.nn.parallel import DistributedDataParallel
 import paramgroups as pg
 from optims import served
 from paramgroups.spreading import local
+from rigs import ADAM, ONLY_LR, PLAN, Laps, Rig, Situation, hold, model
 from trainers import (
-    ADAM,
-    ONLY_LR,
-    PLAN,
-    Laps,
-    Rig,
-    Situation,
     accelerated,
     accelerated_return,
     accumulating,
     closures,
-    hold,
-    model,
     plain,
     resumed,
     scaled,

@@ -55,6 +55,7 @@ Knows no other module: what an error needs to say is handed to it as plain field
     ├── ProcessesError (RuntimeError)       processes that would not train as one
     │   ├── DisagreementError
     │   └── ReplacedParametersError (ValueError)
+    ├── CaptureError (RuntimeError)         a step that a CUDA graph cannot capture or follow
     ├── UnknownCodeError (LookupError)      a code that no check of the linter has
     ├── CheckpointError (RuntimeError)      a checkpoint that cannot be written or read
     │   ├── FileAccessError (OSError)
@@ -111,6 +112,7 @@ from paramgroups.errors.root import (
     nearest,
 )
 from paramgroups.errors.running import (
+    CaptureError,
     ClaimError,
     ClockError,
     ClockStalledError,
@@ -146,6 +148,7 @@ from paramgroups.errors.saving import (
 )
 
 __all__ = [
+    "CaptureError",
     "CheckpointError",
     "ClaimError",
     "ClockError",

@@ -289,6 +289,17 @@ class UnknownCodeError(ParamGroupsError, LookupError):
 
 
 @dataclass(eq=False, repr=False)
+class CaptureError(ParamGroupsError, RuntimeError):
+    """A step that a CUDA graph cannot capture, or no longer follows. Fields: `problem`, `remedy`."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}.\n{self.remedy}"
+
+
+@dataclass(eq=False, repr=False)
 class MissingExtraError(ParamGroupsError, ImportError):
     """An optional dependency is not installed. Fields: `package`, `extra`, `purpose`."""
 

@@ -23,7 +23,7 @@ class Algorithm:
     """What happens to one element of a parameter in one step, and the numbers that this needs.
 
     Both functions are pure, and free of all names but their arguments and the vocabulary: `sqrt`, `where`, `maximum`,
-    `sign`, as this module has them for single numbers. An executor gives them its own by `bound`.
+    `sign`, `power`, as this module has them for single numbers. An executor gives them its own by `bound`.
 
     Args:
         update: `(p, g, *state, *scalars) -> (p, *state)`, for one element of parameter, gradient and state.
@@ -80,6 +80,7 @@ class Algorithm:
 # The vocabulary, for Python's own numbers: so that an algorithm can be read, called and typed as it stands.
 
 sqrt = math.sqrt
+power = math.pow
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> Any:

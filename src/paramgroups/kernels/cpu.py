@@ -11,16 +11,19 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, final
 
 import numba
 import numpy as np
 import torch
 from numba.extending import intrinsic
+from numpy.typing import NDArray
+from torch import Tensor
 
 from paramgroups.kernels.algorithm import Algorithm, bound
 from paramgroups.kernels.jit import jit
-from paramgroups.kernels.walk import READY, carray, pointer
+from paramgroups.kernels.objects import carray, pointer
+from paramgroups.kernels.walk import READY
 
 SHARE: Final = 65_536
 """A thread is given at least so many elements: with fewer, handing them over takes longer than updating them."""
@@ -51,7 +54,7 @@ def _sign(x):
     return np.sign(x) if x == x else np.float32(0)  # noqa: PLR0124 - of NaN, as torch.sign, and not as numpy
 
 
-_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": _sign}
+_VOCABULARY: Final = {"sqrt": math.sqrt, "where": _where, "maximum": _maximum, "sign": _sign, "power": math.pow}
 
 
 # Numbers as they stand in memory, and as they are computed with.
@@ -102,6 +105,7 @@ DTYPES: Final = frozenset(_MEMORY)
 
 _BEGIN: Final = """
 def begin(status, groups, lengths, values, addresses, offsets, scalars):
+    last, last_step = -1, 0.0
     for row in range(status.size):
         offsets[row + 1] = offsets[row]
         if status[row] == READY:
@@ -112,7 +116,12 @@ def begin(status, groups, lengths, values, addresses, offsets, scalars):
                 count[0] += 1
                 step = float64(count[0])
             group = groups[row]
-            {found}= formula(step, {values})
+            if last >= 0 and group == groups[last] and step == last_step:
+                for j in range(scalars.shape[1]):
+                    scalars[row, j] = scalars[last, j]
+            else:
+                {found}= formula(step, {values})
+            last, last_step = row, step
     return offsets[status.size]
 """
 _RUN: Final = """
@@ -192,6 +201,64 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
         function: Any = meanings[name]
         function.__module__, function.__qualname__ = __name__, f"{name}_{variant}"  # under which it is kept on disk
     return Kernel(jit(meanings["begin"]), jit(meanings["run"], lock=False))
+
+
+@final
+class Executor:
+    """Updates the rows of a table on the processor.
+
+    Args:
+        algorithm: what to do.
+        dtype: of parameters, gradients and state.
+        counted: of the counts of steps.
+        groups: int64 `[rows]`, whose numbers each row reads.
+        lengths: int64 `[rows]`, how many elements each has.
+    """
+
+    memory: Final = None
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        dtype: torch.dtype,
+        counted: torch.dtype,
+        groups: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        self._kernel = compiled(algorithm, dtype, counted)
+        self._rows = groups, lengths
+        self._offsets = np.zeros(len(groups) + 1, dtype=np.int64)
+        self._scalars = np.empty((len(groups), algorithm.numbers))
+
+    def run(
+        self,
+        status: NDArray[np.int8],
+        addresses: NDArray[np.int64],
+        values: NDArray[np.float64],
+        scale: Tensor | None,
+        overflow: Tensor | None,
+        apart: Callable[..., bool],
+    ) -> None:
+        """Update every ready row; in one thread, row after row, where they are not apart.
+
+        Args:
+            status: what each row is.
+            addresses: where its tensors are.
+            values: as those of `Table.run`.
+            scale: as that of `Table.run`.
+            overflow: as that of `Table.run`.
+            apart: `apart(gradients=True)` tells whether no two rows write to the same memory, their gradients included.
+        """
+        if overflow is not None and overflow:
+            return
+        begin, run = self._kernel
+        divisor = 1.0 if scale is None else float(scale)
+        elements = begin(status, *self._rows, values, addresses, self._offsets, self._scalars)
+        table = self._offsets, addresses, self._scalars, divisor
+        if elements < 2 * SHARE or apart(gradients=divisor != 1.0):
+            execute(run, elements, *table)
+        else:
+            run(0, elements, *table)
 
 
 def execute(run: Callable[..., None], elements: int, *table: object) -> None:

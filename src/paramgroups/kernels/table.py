@@ -5,10 +5,9 @@ Knows tensors and numbers. Every address is asked for anew in every step, of the
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
-from typing import Any, Final, NamedTuple, final
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from paramgroups.kernels import cpu, walk
 from paramgroups.kernels.algorithm import Algorithm
+from paramgroups.kernels.objects import LAYOUT, ids, keys_of
 
 
 class Row(NamedTuple):
@@ -28,7 +28,32 @@ class Row(NamedTuple):
     group: int
 
 
-_POINTER: Final = attrgetter("_cdata")  # where torch keeps what it knows of a tensor
+class Executor(Protocol):
+    """Who updates a table's rows."""
+
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory it is given the groups' numbers; None where they are numpy's."""
+
+    def run(
+        self,
+        status: NDArray[np.int8],
+        addresses: NDArray[np.int64],
+        values: Any,
+        scale: Tensor | None,
+        overflow: Tensor | None,
+        apart: Callable[..., bool],
+    ) -> None:
+        """Update every ready row."""
+
+
+def executor_for(device: torch.device) -> Callable[..., Executor]:
+    """Who updates the rows of tensors on a device."""
+    if device.type == "cpu":
+        return cpu.Executor
+    from paramgroups.kernels.device import Executor as OnDevice
+
+    return functools.partial(OnDevice, device)
 
 
 def _integers(values: Iterable[int]) -> NDArray[np.int64]:
@@ -37,60 +62,55 @@ def _integers(values: Iterable[int]) -> NDArray[np.int64]:
 
 @final
 class Table:
-    """The rows of parameters of one dtype, on one device, that one algorithm updates."""
+    """The rows of parameters of one dtype, on one device, that one algorithm updates.
 
-    def __init__(self, algorithm: Algorithm, rows: Sequence[Row]) -> None:
+    Args:
+        algorithm: what updates them.
+        rows: at least one.
+        places: where each row's parameter and gradient will be in the lists that `look` is given; in order by default.
+    """
+
+    def __init__(self, algorithm: Algorithm, rows: Sequence[Row], places: Iterable[int] | None = None) -> None:
+        assert LAYOUT is not None  # or else no table is made
         first, step = rows[0].parameter, rows[0].step
         counts = [row.step for row in rows if row.step is not None]
         state = [tensor for row in rows for tensor in row.state]
-        # What a pointer leads to lives as long as its tensor does; torch swaps none to which there is a weak reference.
-        self._kept = state, counts, [weakref.ref(tensor) for tensor in (*state, *counts)]
-        kind = (
-            walk.DTYPES[first.dtype],
-            -1 if step is None else walk.DTYPES[step.dtype],
-            walk.DEVICES[first.device.type],
-        )
+        self._kept = state, counts
+        dtypes = walk.DTYPES[first.dtype], -1 if step is None else walk.DTYPES[step.dtype]
         columns = len(algorithm.kept)
         self._status: NDArray[np.int8] = np.zeros(len(rows), dtype=np.int8)
         self._addresses = np.zeros((len(rows), 2 + columns + (step is not None)), dtype=np.int64)
         self._written = [0, *range(2, 2 + columns)]  # the columns of what a step changes, count of steps aside
         self._fixed = (
-            _integers(map(_POINTER, state)).reshape(len(rows), columns),
-            _integers(map(_POINTER, counts)),
+            _integers(range(len(rows)) if places is None else places),
+            ids(state).reshape(len(rows), columns),
+            ids(counts),
             np.cumsum([0, *(row.parameter.ndim for row in rows)]),
             _integers(size for row in rows for size in row.parameter.shape),
             _integers(stride for row in rows for stride in row.parameter.stride()),
-            kind,
+            (*dtypes, keys_of(first), first.get_device()),
+            (LAYOUT.tensor, LAYOUT.keys, id(None)),
             np.zeros(1, dtype=np.int64),
         )
-        self._kernel = cpu.compiled(algorithm, first.dtype, torch.float32 if step is None else step.dtype)
-        self._groups = _integers(row.group for row in rows)
-        self._lengths = _integers(row.parameter.numel() for row in rows)
-        self._bytes = self._lengths * first.dtype.itemsize
+        lengths = _integers(row.parameter.numel() for row in rows)
+        groups, counted = _integers(row.group for row in rows), torch.float32 if step is None else step.dtype
+        self._executor = executor_for(first.device)(algorithm, first.dtype, counted, groups, lengths)
+        self._bytes = lengths * first.dtype.itemsize
         self._last = np.zeros((0, 0), dtype=np.int64), True  # what was found the last time, and of which addresses
-        self._alive: list[Tensor | None] = []
-        self._offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        self._scalars = np.empty((len(rows), algorithm.numbers))
+        self._alive: object = None
 
-    def look(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[int, int]:
+    def look(self, parameters: list[Any], gradients: list[Any]) -> tuple[int, int]:
         """Find where everything is now, and what each row is.
 
         Args:
-            parameters: those of the rows, and any that follow.
-            gradients: theirs, or None; plain tensors.
+            parameters: tensors, those of the rows in their places.
+            gradients: theirs, or None.
 
         Returns:
             How many rows are ready, and how many have a gradient and are not.
         """
-        self._alive = [*parameters, *gradients]  # until they have been run
-        count = len(self._status)
-        places = np.fromiter(map(_POINTER, parameters), np.int64, count)
-        try:
-            others = np.fromiter(map(_POINTER, gradients), np.int64, count)
-        except AttributeError:
-            pointers = (0 if gradient is None else _POINTER(gradient) for gradient in gradients)
-            others = np.fromiter(pointers, np.int64, count)
-        found: tuple[int, int] = walk.look(places, others, *self._fixed, self._addresses, self._status)
+        self._alive = parameters, gradients  # until they have been run
+        found: tuple[int, int] = walk.look(id(parameters), id(gradients), *self._fixed, self._addresses, self._status)
         return found
 
     @property
@@ -108,23 +128,25 @@ class Table:
         """Whether a parameter, or state of one, is no longer what it was."""
         return walk.CHANGED in self._status
 
-    def run(self, values: NDArray[np.float64], scale: float) -> None:
+    @property
+    def memory(self) -> torch.device | None:
+        """The device in whose memory `run` is given `values`; None where they are numpy's."""
+        return self._executor.memory
+
+    def run(self, values: Any, scale: Tensor | None = None, overflow: Tensor | None = None) -> None:
         """Update every ready row.
 
         Args:
-            values: `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
-            scale: what the gradients are divided by first, in place, where it is not 1.
+            values: float64 `[groups, hyperparameters]`, in the order in which the algorithm's `scalars` takes them.
+            scale: what the gradients are divided by first, in place.
+            overflow: where there is one that is not 0, nothing is done.
         """
-        begin: Any = self._kernel.begin
-        elements = begin(
-            self._status, self._groups, self._lengths, values, self._addresses, self._offsets, self._scalars
-        )
-        table = self._offsets, self._addresses, self._scalars, scale
-        if elements < 2 * cpu.SHARE or self._apart(gradients=scale != 1.0):
-            cpu.execute(self._kernel.run, elements, *table)
-        else:
-            self._kernel.run(0, elements, *table)  # in one thread, row after row
-        self._alive.clear()
+        self._executor.run(self._status, self._addresses, values, scale, overflow, self._apart)
+        self._alive = None
+
+    def tell(self, parameters: list[Tensor]) -> None:
+        """Tell autograd that those of the ready rows have changed."""
+        walk.tell(parameters, self._fixed[0], self._status)
 
     def _apart(self, *, gradients: bool) -> bool:
         """Whether no two ready rows write to the same memory, as parameters do that share their data."""

@@ -9,36 +9,46 @@ from __future__ import annotations
 import ctypes
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import llvmlite.binding
 import numba
+import numpy as np
 import torch
 from numba import types
-from numba.extending import intrinsic
+from numpy.typing import NDArray
+from torch import Tensor
 
 from paramgroups.kernels.jit import jit
+from paramgroups.kernels.objects import LAYOUT, at, call, carray, list_item, pointer
 
 _LIBRARY: Final = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
 _PREFIX: Final = "aoti_torch_get_"
-_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "layout", "device_type")
+_BUMP: Final = "_ZN5torch8autograd4impl12bump_versionERKN2at6TensorE"
+_WORDS: Final = ("data_ptr", "dim", "sizes", "strides", "dtype", "device_index")
 
 
-def _load() -> bool:
-    """Make torch's functions known to compiled code; False where this torch lacks one, or keeps them elsewhere."""
+def _load() -> tuple[bool, int]:
+    """Make torch's functions known to compiled code.
+
+    Returns:
+        Whether this torch has them all, where they are looked for; and the address of the one that is no part of its C
+        interface, 0 where it is missing.
+    """
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / _LIBRARY))
     except OSError:
-        return False
-    if not all(hasattr(library, _PREFIX + word) for word in _WORDS):
-        return False
+        return False, 0
+    if LAYOUT is None or not all(hasattr(library, _PREFIX + word) for word in _WORDS):
+        return False, 0
     for word in _WORDS:
         address = ctypes.cast(getattr(library, _PREFIX + word), ctypes.c_void_p).value
         llvmlite.binding.add_symbol(_PREFIX + word, address)
-    return True
+    bump = ctypes.cast(getattr(library, _BUMP), ctypes.c_void_p).value if hasattr(library, _BUMP) else None
+    return True, bump or 0
 
 
-AVAILABLE: Final = _load()
+AVAILABLE, _BUMPING = _load()
 """Whether this torch tells what is asked here."""
 
 IDLE: Final = 0
@@ -52,26 +62,11 @@ CHANGED: Final = 3
 
 DTYPES: Final = {torch.float32: 6, torch.float64: 7, torch.bfloat16: 15, torch.float16: 5}
 """torch's own numbers for them, which its C interface answers."""
-DEVICES: Final = {"cpu": 0, "cuda": 1}
 
 _SIGNATURE: Final = types.int32(types.intp, types.intp)  # (tensor, where to put the answer) -> 0, or an error
-_data_ptr, _dim, _sizes, _strides, _dtype, _layout, _device_type = (
+_data_ptr, _dim, _sizes, _strides, _dtype, _device_index = (
     types.ExternalFunction(_PREFIX + word, _SIGNATURE) for word in _WORDS
 )
-
-
-def _pointer(typing_context: Any, address: Any, dtype: Any) -> Any:
-    kind = types.CPointer(dtype.dtype)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(kind))
-
-    return kind(address, dtype), generate
-
-
-carray: Any = numba.carray  # type: ignore[attr-defined]  # it is documented, and not in numba's __all__
-pointer: Any = intrinsic(_pointer)
-"""An address as a pointer to numbers of a dtype, in compiled code."""
 
 
 @jit
@@ -81,11 +76,10 @@ def _numbers(address, count):
 
 
 @jit
-def _laid_out(tensor, dtype, ndim, shape, strides, where):
-    """Whether a dense tensor is of this dtype, shape and, where they matter, strides."""
+def _laid_out(tensor, ndim, shape, strides, where):
+    """Whether a tensor is of a shape and, where they matter, has these strides: not those of an axis of one element."""
     answer = _numbers(where, 1)
-    answer[0] = 0  # the first answer fills half of it
-    if (_dtype(tensor, where) != 0 or answer[0] != dtype) or (_dim(tensor, where) != 0 or answer[0] != ndim):
+    if _dim(tensor, where) != 0 or answer[0] != ndim:
         return False
     if ndim == 0:
         return True
@@ -103,78 +97,96 @@ def _laid_out(tensor, dtype, ndim, shape, strides, where):
 
 
 @jit
-def _alike(tensor, dtype, device, ndim, shape, strides, where):
-    """Whether a tensor is dense, on such a device, and laid out so."""
+def _place(tensor, dtype, keys, index, ndim, shape, strides, offset, where):
+    """Where a tensor's numbers are; 0 where it has none, or is of another dtype, device, shape, or other strides.
+
+    Args:
+        tensor: where the pointer stands to what torch knows of it: torch's functions are given that place.
+        dtype: by torch's number.
+        keys: its dispatch keys.
+        index: of its device; -1 where there is only one.
+        ndim: how many axes.
+        shape: where their sizes stand.
+        strides: where their strides stand.
+        offset: where a tensor keeps its dispatch keys.
+        where: where torch may put an answer.
+    """
     answer = _numbers(where, 1)
-    answer[0] = 0  # both answers fill half of it
-    if (_layout(tensor, where) != 0 or answer[0] != 0) or (_device_type(tensor, where) != 0 or answer[0] != device):
-        return False  # layout 0 is strided
-    return _laid_out(tensor, dtype, ndim, shape, strides, where)
-
-
-@jit
-def _followed(tensor, before, dtype, device, ndim, shape, strides, where):
-    """Where the numbers of a tensor are now that were at `before`; 0 if it is no longer what it was."""
-    if _data_ptr(tensor, where) != 0:
+    answer[0] = 0  # some answers fill half of it
+    if at(at(tensor) + offset) != keys or _dtype(tensor, where) != 0 or answer[0] != dtype:
         return 0
-    place = _numbers(where, 1)[0]
-    if place == before:  # which is still dense memory of the same device
-        return place if _laid_out(tensor, dtype, ndim, shape, strides, where) else 0
-    return place if _alike(tensor, dtype, device, ndim, shape, strides, where) else 0
+    if index >= 0 and (_device_index(tensor, where) != 0 or np.int32(answer[0]) != index):
+        return 0
+    if not _laid_out(tensor, ndim, shape, strides, where):
+        return 0
+    return answer[0] if _data_ptr(tensor, where) == 0 else 0
 
 
 @jit
-def look(parameters, gradients, state, steps, starts, shapes, strides, kind, answers, addresses, status):
+def look(
+    parameters, gradients, places, state, steps, starts, shapes, strides, kind, layout, answers, addresses, status
+):
     """Look at every row's tensors, note where their numbers are, and say of each row what it is.
 
     Args:
-        parameters: int64 `[rows]`, where torch keeps what it knows of the parameters (`Tensor._cdata`).
-        gradients: int64 `[rows]`, the same of their gradients, 0 where there is none.
-        state: int64 `[rows, tensors]`, the same of their state.
-        steps: int64 `[rows]`, the same of their counts of steps, or `[0]` where they have none.
+        parameters: a list, by its address.
+        gradients: a list as long, of their gradients and None.
+        places: int64 `[rows]`, where in these lists each row's tensors are.
+        state: int64 `[rows, tensors]`, the objects of their state.
+        steps: int64 `[rows]`, those of their counts of steps, or `[0]` where they have none.
         starts: int64 `[rows + 1]`, where each row's numbers begin in the next two.
         shapes: int64, all shapes, one after the other.
         strides: int64, all strides, one after the other.
-        kind: the dtype of parameter, gradient and state, that of the counts, and the device of all, by torch's numbers.
+        kind: the dtype of parameter, gradient and state, that of the counts, both by torch's numbers; the dispatch keys
+            of all, and the index of their device, -1 where there is only one.
+        layout: where a tensor's object has its pointer, where its dispatch keys stand, and None's address.
         answers: int64 `[1]`, where torch puts an answer.
-        addresses: int64 `[rows, 2 + tensors + 1]`, those of the last look, replaced: parameter, gradient, state, count.
+        addresses: int64 `[rows, 2 + tensors + 1]`, replaced: parameter, gradient, state, count.
         status: int8 `[rows]`, filled with `IDLE`, `READY`, `UNLIKE` or `CHANGED`.
 
     Returns:
         How many rows are ready, and how many have a gradient and are not.
     """
-    dtype, step_dtype, device = kind
+    dtype, step_dtype, keys, index = kind
+    tensor, offset, none = layout
     where, columns = answers.ctypes.data, state.shape[1]
     ready = wrong = 0
-    for row in range(parameters.size):
-        if gradients[row] == 0:
+    for row in range(places.size):
+        gradient = list_item(gradients, places[row])
+        if gradient == none:
             status[row] = IDLE
             continue
         ndim = starts[row + 1] - starts[row]
         shape, stride = shapes.ctypes.data + 8 * starts[row], strides.ctypes.data + 8 * starts[row]
-        status[row] = CHANGED
-        wrong += 1
-        tensor = parameters.ctypes.data + 8 * row  # torch's functions are given the place where a pointer stands
-        place = addresses[row, 0] = _followed(tensor, addresses[row, 0], dtype, device, ndim, shape, stride, where)
-        same = place != 0
-        for column in range(2, 2 + columns):
-            tensor, before = state.ctypes.data + 8 * (row * columns + column - 2), addresses[row, column]
-            place = addresses[row, column] = _followed(tensor, before, dtype, device, ndim, shape, stride, where)
-            same = same and place != 0
+        own = list_item(parameters, places[row]) + tensor
+        found = addresses[row, 0] = _place(own, dtype, keys, index, ndim, shape, stride, offset, where)
+        same = found != 0
+        for column in range(columns):
+            own = state[row, column] + tensor
+            found = addresses[row, 2 + column] = _place(own, dtype, keys, index, ndim, shape, stride, offset, where)
+            same = same and found != 0
         if steps.size > 0:
-            tensor, before = steps.ctypes.data + 8 * row, addresses[row, 2 + columns]
-            place = addresses[row, 2 + columns] = _followed(tensor, before, step_dtype, device, 0, 0, 0, where)
-            same = same and place != 0
-        if not same:
-            continue
-        status[row] = UNLIKE
-        tensor = gradients.ctypes.data + 8 * row
-        if not _alike(tensor, dtype, device, ndim, shape, stride, where):
-            continue
-        if _data_ptr(tensor, where) != 0 or answers[0] == 0:  # torch has zeros that stand nowhere
-            continue
-        addresses[row, 1] = answers[0]
-        status[row] = READY
-        ready += 1
-        wrong -= 1
+            found = _place(steps[row] + tensor, step_dtype, keys, index, 0, 0, 0, offset, where)
+            addresses[row, 2 + columns] = found
+            same = same and found != 0
+        found = addresses[row, 1] = _place(gradient + tensor, dtype, keys, index, ndim, shape, stride, offset, where)
+        status[row] = CHANGED if not same else UNLIKE if found == 0 else READY
+        ready += status[row] == READY
+        wrong += status[row] != READY
     return ready, wrong
+
+
+@jit
+def _bump(parameters, places, status, tensor, function):
+    for row in range(places.size):
+        if status[row] == READY:
+            call(function, list_item(parameters, places[row]) + tensor)
+
+
+def tell(parameters: list[Tensor], places: NDArray[np.int64], status: NDArray[np.int8]) -> None:
+    """Tell autograd that the parameters of the ready rows are changed, as torch's own functions do."""
+    if _BUMPING and LAYOUT is not None:
+        _bump(id(parameters), places, status, LAYOUT.tensor, _BUMPING)
+    else:
+        ready = [parameters[place] for place in places[status == READY]]
+        torch.autograd.graph.increment_version(ready)

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 import torch
 
-from paramgroups.kernels.algorithm import Algorithm, maximum, sqrt, where
+from paramgroups.kernels.algorithm import Algorithm, maximum, power, sqrt, where
 from paramgroups.optim.ordinary import Group
 from paramgroups.optim.tabled import Tabled
 
@@ -18,7 +18,7 @@ from paramgroups.optim.tabled import Tabled
 def _scalars(step, lr, beta1, beta2, eps, weight_decay, maximize, decoupled):
     sign = 1.0 - 2.0 * maximize
     kept, coupled = 1.0 - decoupled * lr * weight_decay, (1.0 - decoupled) * weight_decay
-    size, root = lr / (1.0 - beta1**step), 1.0 / sqrt(1.0 - beta2**step)
+    size, root = lr / (1.0 - power(beta1, step)), 1.0 / sqrt(1.0 - power(beta2, step))
     return sign, kept, coupled, 1.0 - beta1, beta2, 1.0 - beta2, root, eps, size
 
 

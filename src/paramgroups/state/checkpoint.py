@@ -17,7 +17,7 @@ from paramgroups.collector import paused
 from paramgroups.driver import notice_all
 from paramgroups.errors import StateMismatchError, WrongModelError, described
 from paramgroups.params import clean_keys, unwrapped
-from paramgroups.scheduler import Scheduler
+from paramgroups.scheduler import Scheduler, beneath
 from paramgroups.spreading import gathered, spread_as
 from paramgroups.state import contents, files
 from paramgroups.state.layout import checked
@@ -94,12 +94,10 @@ def _driving(optimizer: Optimizer, scheduler: object) -> Scheduler | None:
         TypeError: it is none of ours.
         StateMismatchError: it drives another optimizer.
     """
-    found = scheduler
-    while not isinstance(found, Scheduler) and hasattr(found, "scheduler"):
-        found = found.scheduler
-    if found is None or isinstance(found, Scheduler):
-        if found is not None and found.optimizer is not optimizer:
-            raise StateMismatchError("The scheduler drives another optimizer.", "Give the one it was made for.")
+    found = beneath(scheduler)
+    if found is not None and found.optimizer is not optimizer:
+        raise StateMismatchError("The scheduler drives another optimizer.", "Give the one it was made for.")
+    if found is not None or scheduler is None:
         return found
     if isinstance(scheduler, nn.Module):
         raise TypeError(
