@@ -92,6 +92,7 @@ class Run:
     optimizer: Optimizer
     scheduler: pg.Scheduler
     values: list[dict[str, float]] = field(default_factory=list)
+    told: str = ""  # the timetable, where there is one
 
     def update(self, inputs: Tensor, targets: Tensor) -> None:
         """One update with a process's share of a batch."""
@@ -110,7 +111,7 @@ class Run:
 
     def weights(self) -> dict[str, Tensor]:
         """Every parameter, whole."""
-        return {param.name: whole(param.parameter).detach() for param in pg.params.named(self.net)}
+        return {param.name: whole(param.parameter).detach().clone() for param in pg.params.named(self.net)}
 
     def table(self) -> list[Any]:
         """The groups: what they are called, hold and are set to."""
@@ -176,6 +177,70 @@ def apart(one: Run, many: Run) -> dict[str, Any]:
         },
         "updates": len(many.values),
     }
+
+
+# --- frozen and thawed ----------------------------------------------------------------------------
+
+
+def frozen_in_mid_run(run: Run, share: bool) -> None:
+    """From one moment to another, nothing moves the body; then it goes on with the state that it has."""
+    run.train(slice(5), share=share)
+    pg.freeze(run.net, "body.*", run.optimizer)
+    before = run.weights()
+    run.train(slice(5, 12), share=share)
+    still = {name for name, weight in run.weights().items() if torch.equal(weight, before[name])}
+    assert still == {name for name in before if name.startswith(("stem.", "body."))}
+    pg.thaw(run.net, "body.*", run.optimizer)
+    run.train(slice(12, None), share=share)
+
+
+def thawed_by_plan(run: Run, share: bool) -> None:
+    """The plan freezes the body until update 8, and lets it join by a warm-up of its own."""
+    timetable = pg.Timetable(run.net, run.optimizer, run.scheduler)
+    before = run.weights()
+    run.train(slice(8), share=share)
+    still = {name for name, weight in run.weights().items() if torch.equal(weight, before[name])}
+    assert still == {name for name in before if name.startswith(("stem.", "body."))}
+    run.train(slice(8, None), share=share)
+    moved = [name for name, weight in run.weights().items() if not torch.equal(weight, before[name])]
+    assert len(moved) == len(before) - 2
+    run.told = str(timetable)
+
+
+def thawed_by_timetable(run: Run, share: bool) -> None:
+    """The same, said after the model was wrapped; and one half is frozen again."""
+    events: list[Any] = [("body.*", "thaw", 6, 3), ("body.2.*", "freeze", 14)]
+    timetable = pg.Timetable(run.net, run.optimizer, run.scheduler, events)
+    run.train(share=share)
+    run.told = str(timetable)
+
+
+LATER = pg.Plan(
+    pg.Rule(pg.NORMS | pg.BIASES, weight_decay=0.0, name="no_decay"),
+    pg.Rule("stem.*", frozen=True),
+    pg.Rule("body.*", frozen=True, thaw=8, warmup=4, lr=pg.Times(0.5), name="body"),
+    lr=0.01,
+    weight_decay=0.1,
+)
+BODY = pg.Plan(pg.Rule("stem.*", frozen=True), pg.Rule("body.*", name="body"), lr=0.01, weight_decay=0.1)
+
+FREEZING: Mapping[str, tuple[Case, Callable[[Run, bool], None]]] = {
+    "frozen in mid-run, AdamW": (CASES["AdamW"], frozen_in_mid_run),
+    "frozen in mid-run, SGD": (CASES["SGD"], frozen_in_mid_run),
+    "frozen in mid-run, torch's AdamW": (CASES["torch's AdamW"], frozen_in_mid_run),
+    "thawed by the plan": (Case(pg.optim.AdamW, plan=LATER), thawed_by_plan),
+    "thawed by a timetable": (Case(pg.optim.AdamW, plan=BODY), thawed_by_timetable),
+}
+
+
+def compared_frozen(name: str, spread: Callable[[nn.Module], nn.Module]) -> dict[str, Any]:
+    """How far a training in which something is frozen is from the same in one process."""
+    case, laps = FREEZING[name]
+    runs = []
+    for way in (alone, spread):
+        runs.append(case.run(way))
+        laps(runs[-1], way is spread)
+    return {**apart(*runs), "told": [run.told for run in runs]}
 
 
 # --- saved half way, and gone on with under another plan ------------------------------------------

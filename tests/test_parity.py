@@ -51,3 +51,39 @@ def test_what_one_saves_two_go_on_with_in_other_groups(way, how, together):
     """The reverse."""
     for found in together.of(f"gone on with by two, {way}, {how}"):
         agrees(found, parity.HALF)
+
+
+@pytest.mark.parametrize("name", parity.FREEZING)
+@pytest.mark.parametrize("way", parity.SPREAD)
+def test_what_is_frozen_and_thawed_in_mid_run_is_so_in_every_process(way, name, together):
+    """By hand, by the plan and by a timetable: as one process does it, and the timetable prints the same."""
+    for found in together.of(f"{way}, {name}"):
+        one, many = found["told"]
+        assert one == many
+        assert (one == "") == ("mid-run" in name)
+        agrees(found, parity.STEPS)
+
+
+def test_under_ddp_what_was_frozen_when_it_was_wrapped_is_not_thawed(together):
+    """Its gradients would differ from process to process: refused by wrapper, model and timetable alike."""
+    said = (
+        "FreezeError: 'body.0.weight', 'body.0.bias', 'body.2.weight', 'body.2.bias' required no gradients when "
+        "DistributedDataParallel wrapped the model, so each process would train its own.\n"
+        "Wrap the model first, while they require gradients, and freeze them then: freeze(model, select, optimizer), "
+        "or a Timetable. Their gradients are thrown away until they are thawed."
+    )
+    for found in together.of("DDP, frozen when it was wrapped"):
+        assert found == {"refused": [said] * 3, "still": False, "apart": True}
+
+
+def test_several_processes_want_to_know_who_throws_gradients_away(together):
+    """DDP waits for them, so that they are computed all the while."""
+    for said in together.of("DDP, nobody throws gradients away"):
+        assert said.startswith("FreezeError: In a run of several processes gradients go on being computed")
+        assert said.endswith("freeze(model, select, optimizer).")
+
+
+def test_under_fsdp2_what_was_frozen_when_it_was_sharded_is_thawed(together):
+    """FSDP2 asks in every pass what requires gradients."""
+    for found in together.of("FSDP2, frozen when it was sharded"):
+        agrees(found, parity.STEPS)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 import torch.distributed as dist
 
 from paramgroups.errors import DisagreementError
+from paramgroups.holds import processes
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -89,14 +90,9 @@ def first_difference(account: Sequence[Statement], other: Sequence[Statement], r
     return "nothing"
 
 
-def several() -> bool:
-    """Whether this process is one of several that torch.distributed has brought together."""
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-
-
 def _compared(ranks: Ranks) -> Any:
     """The process group that compares; None where there is nobody to compare with."""
-    if ranks is False or not several():
+    if ranks is False or processes() == 1:
         return None
     group = dist.group.WORLD if ranks is True else ranks
     if dist.get_rank(group) < 0 or dist.get_world_size(group) == 1 or dist.get_backend(group) == "fake":

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paramgroups import hyperparameters
-from paramgroups.agreement import Statement, agreed, several
+from paramgroups.agreement import Statement, agreed
 from paramgroups.announcements import announce
 from paramgroups.errors import CollidingArgumentError, FreezeError, MissingHyperparameterError, described
-from paramgroups.holds import discarding, hold, moment, settle
+from paramgroups.holds import discarding, hold, moment, processes, settle
 from paramgroups.hyperparameters import ALGORITHM
 from paramgroups.optim.composable import constructed
 from paramgroups.optim.composite import Composite, checked
@@ -77,10 +77,10 @@ def build(
             hyperparameters.check_name("default", "build", kinds)
             kwargs, default = kwargs | {"default": default}, None
         optimizer, grouping = _built(plan, model, kinds, kwargs, merge=merge, default=default)
-        if several():
-            account.statements = _statements(grouping, optimizer)
+        if processes() > 1:
+            account.statements = statements(grouping, optimizer)
     fix(grouping, model, optimizer)
-    if several():
+    if processes() > 1:
         watch(optimizer)
     return optimizer
 
@@ -117,7 +117,7 @@ def _built(
     return optimizer, grouping
 
 
-def _statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
+def statements(grouping: Grouping, optimizer: Optimizer) -> list[Statement]:
     """What the processes have to agree on: the class, every group's values, and where every parameter is, in order."""
     places = [(f"in group {group.name!r}", group.params) for group in grouping.groups]
     places += [(each.reason, (each.param,)) for each in grouping.frozen]

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Literal, TypeAlias, final
 
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
 from paramgroups.errors import FreezeError, listing
@@ -19,6 +18,7 @@ from paramgroups.params import Param, named, unwrapped
 from paramgroups.plan.audit import selected
 from paramgroups.plan.rules import select_code
 from paramgroups.selectors import Selector, selector
+from paramgroups.sharding import trained_alone
 
 State: TypeAlias = Literal["keep", "drop"]
 
@@ -139,28 +139,31 @@ def thaw(model: nn.Module, select: Selector | str, optimizer: Optimizer | None =
         ['bias']
     """
     chosen = selected(selector(select), named(model))
-    check_synchronised(model, chosen)
+    check_synchronised(chosen)
     if optimizer is not None:
         check_grouped(chosen, unwrapped(optimizer))
     release_all(chosen)
     settle(model)
 
 
-def check_synchronised(model: nn.Module, params: Iterable[Param]) -> None:
-    """Accept parameters whose gradients are summed up over processes, where the model's are.
+def check_synchronised(params: Iterable[Param]) -> None:
+    """Accept parameters whose gradients are summed up over processes, where their model's are.
 
     Raises:
         FreezeError: one was frozen when DistributedDataParallel wrapped the model.
     """
-    if processes() > 1 and any(isinstance(module, DistributedDataParallel) for module in model.modules()):
-        alone = [param.name for param in params if not param.parameter.requires_grad]
-        if alone:
-            raise FreezeError(
-                f"{listing(alone)} required no gradients when DistributedDataParallel wrapped the model, so each "
-                "process would train its own.",
-                "Wrap the model first, while they require gradients, and freeze them then: freeze(model, select, "
-                "optimizer), or a Timetable. Their gradients are thrown away until they are thawed.",
-            )
+    if processes() == 1:
+        return
+    own = list(params)
+    alone = trained_alone([param.parameter for param in own])
+    if alone:
+        names = [param.name for param in own if param.parameter in alone]
+        raise FreezeError(
+            f"{listing(names)} required no gradients when DistributedDataParallel wrapped the model, so each process "
+            "would train its own.",
+            "Wrap the model first, while they require gradients, and freeze them then: freeze(model, select, "
+            "optimizer), or a Timetable. Their gradients are thrown away until they are thawed.",
+        )
 
 
 def check_leaves_out(optimizer: Optimizer | None) -> None:

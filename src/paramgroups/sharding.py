@@ -1,12 +1,16 @@
-"""Whether an optimizer still has its model's own parameters: sharding a model puts others in their place.
+"""Whether processes train together what they seem to: the model's own parameters, with gradients that are summed up.
 
-Knows an optimizer, the model that gave it names, and torch's step hooks; knows nothing of how tensors are spread.
+Knows what `fully_shard` and DistributedDataParallel do to a model; knows nothing of how tensors are spread.
 """
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterable
 from typing import Any
 
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from paramgroups.errors import ReplacedParametersError
@@ -44,3 +48,18 @@ def check_parameters(optimizer: Optimizer) -> None:
     replaced = [name for name in names if name in absent]
     if replaced:
         raise ReplacedParametersError(replaced, len(names))
+
+
+def trained_alone(parameters: Iterable[Tensor]) -> set[Tensor]:
+    """Those of a model in DistributedDataParallel whose gradients it does not sum up: each process trains its own.
+
+    It takes note of what requires gradients when it wraps a model, and never again. Which wrapper a parameter is in, no
+    module below it knows: all that live are asked, and for those that miss some, torch makes room for all gradients.
+    """
+    wrappers = [each for each in gc.get_objects() if issubclass(type(each), DistributedDataParallel)]
+    found = set[Tensor]()
+    for wrapper in wrappers:
+        inside = {id(parameter) for parameter in wrapper.module.parameters()}
+        summed = {id(p) for bucket in wrapper.reducer._get_zeros_like_grad_buckets() for p in bucket.parameters()}
+        found |= {parameter for parameter in parameters if id(parameter) in inside - summed}
+    return found

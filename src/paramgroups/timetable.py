@@ -91,7 +91,7 @@ class Timetable:
         timed = frozenset[str]().union(*(event.names for event in self.events))
         own = [param for param in params if param.name in timed]
         check_grouped(own, self._optimizer)
-        check_synchronised(model, own)
+        check_synchronised(own)
         self._discards = discarding(own, self._optimizer)
         taken(self._optimizer)
         self._stage = 0

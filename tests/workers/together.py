@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 
 import paramgroups as pg
@@ -82,6 +83,48 @@ def adafactor() -> str:
     return said(Distributed(parity.MATRICES.build(net, torch.optim.Adafactor), model=net).state_dict)
 
 
+def frozen_when_wrapped() -> dict[str, Any]:
+    """A thaw of what required no gradients when DDP wrapped the model, asked of the wrapper and of what it wraps.
+
+    And by how much the gradients of two processes are apart, where it is thawed by hand.
+    """
+    net = parity.model(dtype=torch.float32)
+    optimizer = parity.BODY.build(net, AdamW)
+    for parameter in net.get_submodule("body").parameters():
+        parameter.requires_grad_(False)
+    wrapped = DistributedDataParallel(net)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Constant())
+    refused = [
+        said(lambda: pg.thaw(wrapped, "body.*", optimizer)),
+        said(lambda: pg.thaw(net, "body.*", optimizer)),
+        said(lambda: pg.Timetable(wrapped, optimizer, scheduler, [("body.*", "thaw", 3)])),
+    ]
+    weight = net.get_parameter("body.0.weight")
+    still = weight.requires_grad
+    pg.thaw(wrapped, "head.*", optimizer)
+    weight.requires_grad_(True)
+    wrapped(torch.full((2, 6), 1.0 + RANK)).square().sum().backward()
+    gradients = [torch.zeros_like(weight) for _ in range(2)]
+    assert weight.grad is not None
+    dist.all_gather(gradients, weight.grad)
+    return {"refused": refused, "still": still, "apart": not torch.equal(*gradients)}
+
+
+def frozen_when_sharded() -> dict[str, Any]:
+    """FSDP2 looks at what requires gradients in every pass: what was frozen when it was sharded can be thawed."""
+    runs = []
+    for spread in (parity.alone, parity.sharded):
+        net = parity.model()
+        for parameter in net.get_submodule("head").parameters():
+            parameter.requires_grad_(False)
+        spread(net)
+        pg.thaw(net, "head.*")
+        optimizer = parity.BODY.build(net, AdamW)
+        run = parity.Run(net, optimizer, pg.Scheduler(optimizer, **parity.SCHEDULES))
+        runs.append(run.train(share=spread is parity.sharded))
+    return parity.apart(*runs)
+
+
 def spread_and_gathered() -> dict[str, list[bool]]:
     """Whether a whole tensor spread like another is that other, by its own words, and comes back whole."""
     mesh, found = init_device_mesh("cpu", (2,)), {}
@@ -136,6 +179,14 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
             for how in parity.SAVED
         },
         "state of another shape": adafactor,
+        **{
+            f"{way}, {name}": partial(parity.compared_frozen, name, spread)
+            for way, spread in parity.SPREAD.items()
+            for name in parity.FREEZING
+        },
+        "DDP, frozen when it was wrapped": frozen_when_wrapped,
+        "DDP, nobody throws gradients away": lambda: said(lambda: pg.freeze(parity.model(), "body.*")),
+        "FSDP2, frozen when it was sharded": frozen_when_sharded,
     }
 
 

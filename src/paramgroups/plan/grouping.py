@@ -5,7 +5,7 @@ Knows the cascade's results and shows them; knows nothing of optimizers but thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -19,7 +19,7 @@ from paramgroups.hyperparameters import ALGORITHM, Kinds
 from paramgroups.params import Param, find, named
 from paramgroups.plan import audit
 from paramgroups.plan.algorithms import Algorithms
-from paramgroups.plan.cascade import History, match, resolve
+from paramgroups.plan.cascade import History, Matches, match, resolve
 from paramgroups.plan.rules import Plan, Rule, Times
 from paramgroups.schedules import Duration, Schedule
 from paramgroups.tables import Table, show, struck
@@ -272,18 +272,23 @@ def group(
     made = tuple(
         Group(".".join(rules) or "default", rules, *zip(*members, strict=True)) for rules, members in groups.items()
     )
-    numbers = {variant.code: number for number, (variants, _) in enumerate(matches) for variant in variants}
-    for each in made:
-        defaults = algorithms.defaults(each.hyperparameters)
-        if ALGORITHM not in each.hyperparameters:
-            with at(None):
-                algorithms.check(None, f"group {each.name!r}")
-        for key, steps in each.histories[0].items():
-            with at(numbers.get(steps[-1].source)):
-                hyperparameters.check_value(key, steps[-1].result, f"group {each.name!r}")
-                hyperparameters.check_length(key, steps[-1].result, defaults.get(key), f"group {each.name!r}")
+    _check(made, matches, algorithms, at)
     later = [Thawing(name, rule.thaw or 0, rule.warmup, tuple(own)) for name, (rule, own) in thaws.items()]
     return Grouping(plan, made, tuple(frozen), tuple(later))
+
+
+def _check(made: Iterable[Group], matches: Sequence[Matches], algorithms: Algorithms, at: audit.At) -> None:
+    """Accept groups whose values their algorithms could have, and which have an algorithm where there are several."""
+    numbers = {variant.code: number for number, (variants, _) in enumerate(matches) for variant in variants}
+    for each in made:
+        where, defaults = f"group {each.name!r}", algorithms.defaults(each.hyperparameters)
+        if ALGORITHM not in each.hyperparameters:
+            with at(None):
+                algorithms.check(None, where)
+        for key, steps in each.histories[0].items():
+            with at(numbers.get(steps[-1].source)):
+                hyperparameters.check_value(key, steps[-1].result, where)
+                hyperparameters.check_length(key, steps[-1].result, defaults.get(key), where)
 
 
 def _for_good(param: Param) -> str | None:
