@@ -151,8 +151,8 @@ def check_values(
     there: list[Mapping[str, Any]] = [optimizer.defaults, *optimizer.param_groups]
     kind: hyperparameters.Kinds = type(optimizer)
     if algorithms is not None:
-        group = {**optimizer.defaults, **values} if source is None else source
-        there, kind = [group if source else {}, {ALGORITHM: None}], algorithms.get(group.get(ALGORITHM, ""), algorithms)
+        there = [source or {ALGORITHM: values.get(ALGORITHM, optimizer.defaults.get(ALGORITHM))}]
+        kind = algorithms.get(there[0][ALGORITHM], algorithms)
     for key, value in values.items():
         name = hyperparameters.split(key)[0]
         if name in RESERVED or not any(name in group for group in there):

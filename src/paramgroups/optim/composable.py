@@ -70,12 +70,12 @@ def check_behaviour(kind: type[Optimizer], like: Tensor, values: Mapping[str, An
             changes outside its `state` and groups.
     """
     try:
-        with _unseen():
+        with unseen():
             _made(kind, like, values, groups=1)
     except Exception:  # noqa: BLE001 - whatever a foreign class raises: it cannot be tried so
         return
     try:
-        with _unseen():
+        with unseen():
             optimizer = _made(kind, like, values, groups=2)
     except Exception as error:  # noqa: BLE001 - as above
         _refuse(kind, f"it takes no two groups ({error})")
@@ -116,7 +116,7 @@ def _made(kind: type[Optimizer], like: Tensor, values: Mapping[str, Any], groups
 def _steps(optimizer: Optimizer, closure: Callable[[], Any] | None = None) -> bool:
     """Whether a step succeeds."""
     try:
-        with _unseen():
+        with unseen():
             unhooked(type(optimizer).step)(optimizer, *([] if closure is None else [closure]))
     except Exception:  # noqa: BLE001 - whatever a foreign class raises
         return False
@@ -150,7 +150,7 @@ def _holds(value: Any, params: set[int]) -> bool:
 
 
 @contextlib.contextmanager
-def _unseen() -> Iterator[None]:
+def unseen() -> Iterator[None]:
     """Whatever a foreign class prints, warns of or draws at random leaves no trace."""
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

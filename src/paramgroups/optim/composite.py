@@ -92,6 +92,7 @@ class Composite(Updating):
 
     def _forget(self) -> None:
         self._inner: dict[str, Optimizer] = {}
+        self._tried: set[str] = set()  # the algorithms whose class was seen to behave
         self._homes: list[tuple[str, list[Tensor]]] | None = None  # for each group what updated which, at the last step
 
     @property
@@ -165,8 +166,9 @@ class Composite(Updating):
                 own[key] = value
         for key, value in values.items():
             own.setdefault(key, value)  # an argument that is no hyperparameter: here it is copied and saved
-        if name not in self._inner and own["params"]:
+        if name not in self._tried and own["params"]:
             check_behaviour(kind, own["params"][0], values)
+            self._tried.add(name)
         return made
 
     def _class(self, name: object, where: str) -> type[Optimizer]:

@@ -5,10 +5,7 @@ Knows how to construct and step an optimizer of the same class; knows no names a
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from typing import Any, TypeAlias
 
 import torch
@@ -16,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from paramgroups.hyperparameters import ALGORITHM, RESERVED, algorithms_of, class_of, number, of_class, own_copy
+from paramgroups.optim.composable import unseen
 
 IMPLEMENTATION = frozenset({"foreach", "fused", "capturable", "differentiable"})
 """Group entries that say how a step is computed here, and never what it comes to."""
@@ -93,7 +91,7 @@ class Fitting:
         options = {key: own_copy(value) for key, value in self._options.items()}
         plain = {key: value for key, value in _PLAIN.items() if key in of_class(self._class)}
         try:
-            with _unseen():
+            with unseen():
                 parameter = torch.nn.Parameter(start)
                 parameter.grad = gradient
                 stand_in = self._class([parameter], **(options | plain))
@@ -101,14 +99,6 @@ class Fitting:
         except Exception:  # noqa: BLE001  # whatever a foreign class raises: it cannot be asked, and the caller is told
             return None
         return stand_in
-
-
-@contextlib.contextmanager
-def _unseen() -> Iterator[None]:
-    """Whatever a foreign class prints, warns of or draws at random leaves no trace."""
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _kind(value: Any) -> Any:
