@@ -57,9 +57,10 @@ def trained_alone(parameters: Iterable[Tensor]) -> set[Tensor]:
     module below it knows: all that live are asked, and for those that miss some, torch makes room for all gradients.
     """
     wrappers = [each for each in gc.get_objects() if issubclass(type(each), DistributedDataParallel)]
+    own = list(parameters)
     found = set[Tensor]()
-    for wrapper in wrappers:
+    for wrapper in (each for each in wrappers if "reducer" in vars(each)):  # one without is not made yet
         inside = {id(parameter) for parameter in wrapper.module.parameters()}
         summed = {id(p) for bucket in wrapper.reducer._get_zeros_like_grad_buckets() for p in bucket.parameters()}
-        found |= {parameter for parameter in parameters if id(parameter) in inside - summed}
+        found |= {parameter for parameter in own if id(parameter) in inside - summed}
     return found
