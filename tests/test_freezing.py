@@ -2,18 +2,22 @@
 
 import copy
 import warnings
+from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import paramgroups as pg
 from kinds import OPTIMIZERS
 from paramgroups.errors import FreezeError, NothingSelectedError
+from paramgroups.freezing import Freeze
 from paramgroups.pins import is_pinned
 from states import plain
 
@@ -180,6 +184,36 @@ def test_a_handle_undoes_just_what_it_did():
     inner.thaw()
     inner.thaw()
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+SELECTIONS = ("*", "stem.*", "*.weight", "stem.1.*", "head.bias")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["freeze", "undo", "thaw"]), st.sampled_from(SELECTIONS)), max_size=12))
+def test_what_trains_is_what_no_reason_is_left_for(deeds):
+    """However freezes overlap, and in whatever order they are undone; a norm evaluates when all of it is frozen."""
+    model = convnet()
+    reasons: dict[str, set[str]] = {name: set() for name, _ in model.named_parameters()}
+    done: list[tuple[Freeze, str, set[str]]] = []
+    for what, select in deeds:
+        chosen = {name for name in reasons if fnmatchcase(name, select)}
+        if what == "freeze":
+            done.append((pg.freeze(model, select), select, {name for name in chosen if select not in reasons[name]}))
+            for name in chosen:
+                reasons[name].add(select)
+        elif what == "thaw":
+            pg.thaw(model, select)
+            for name in chosen:
+                reasons[name].clear()
+        elif done:
+            handle, reason, added = done.pop(len(select) % len(done))
+            handle.thaw()
+            for name in added:
+                reasons[name].discard(reason)
+        assert {name: not p.requires_grad for name, p in model.named_parameters()} == {
+            name: bool(why) for name, why in reasons.items()
+        }
+        assert is_pinned(model["stem"][1]) == all(reasons[f"stem.1.{own}"] for own in ("weight", "bias"))
 
 
 def test_to_freeze_again_changes_nothing_and_one_thaw_is_enough():

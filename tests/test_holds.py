@@ -73,6 +73,16 @@ def test_what_is_no_number_with_gradients_is_never_made_to_require_them():
     assert trains(net) == ["weight", "bias"]
 
 
+def test_to_release_what_trains_leaves_its_gradient():
+    """A pass may be under way whose gradients are being gathered."""
+    net = nn.Linear(2, 2)
+    hold(named(net)[:1], ONE)
+    net(torch.ones(1, 2)).sum().backward()
+    release_all(named(net))
+    assert (net.weight.grad is None, net.bias.grad is None) == (True, False)
+    assert trains(net) == ["weight", "bias"]
+
+
 def test_a_parameter_made_to_require_gradients_by_hand_is_not_held():
     """What torch says is what holds; and a later hold begins anew."""
     net = nn.Linear(2, 2)

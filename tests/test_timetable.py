@@ -84,6 +84,21 @@ def test_a_clock_that_is_moved_by_hand_moves_it():
     assert trains(model) == ["stem", "head"]
 
 
+def test_what_was_frozen_by_hand_is_the_timetables_from_then_on():
+    """In an optimizer of somebody else's, which holds it all the while."""
+    model = net()
+    model.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    pg.name_groups(optimizer, model)
+    scheduler = pg.Scheduler(optimizer, lr=pg.Constant())
+    pg.Timetable(model, optimizer, scheduler, [("stem.*", "thaw", 1), ("head.*", "freeze", 2)])
+    found = []
+    for number in range(3):
+        found.append(trains(model))
+        step(model, optimizer, number)
+    assert found == [["head"], ["stem", "head"], ["stem"]]
+
+
 def test_events_of_one_moment_are_done_in_their_order():
     """The later wins, and what is between is never seen."""
     model, optimizer, *_ = run(("*", "thaw", 2), ("stem.*", "freeze", 2), ("stem.*", "thaw", 3))

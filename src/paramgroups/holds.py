@@ -108,10 +108,11 @@ def release(params: Iterable[Param], why: Hold) -> None:
 
 
 def release_all(params: Iterable[Param]) -> None:
-    """Take every reason away: these train, whoever froze them."""
+    """Take every reason away: these train, whoever froze them. What trains already is left alone."""
     for param in params:
         _write(param, (True, ()))
-        _let_go(param, train=param.parameter.is_floating_point() or param.parameter.is_complex())
+        if not param.parameter.requires_grad or is_discarded(param.parameter):
+            _let_go(param, train=param.parameter.is_floating_point() or param.parameter.is_complex())
 
 
 def settle(model: nn.Module) -> None:

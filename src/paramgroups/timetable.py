@@ -96,6 +96,10 @@ class Timetable:
         taken(self._optimizer)
         self._stage = 0
         for param in own:
+            if not holds_of(param):
+                param.parameter.requires_grad_(
+                    True
+                )  # where it was frozen by hand, the events say from now on until when
             if param.name in self._stages[0]:
                 hold([param], self._stages[0][param.name], self._discards)
         settle(model)

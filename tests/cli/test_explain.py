@@ -23,6 +23,15 @@ def test_a_frozen_parameter_has_a_reason_and_no_schedules(command):
     assert data["hyperparameters"] == data["schedules"] == {}
 
 
+def test_what_is_thawed_in_mid_run_is_in_a_group_and_says_until_when(command):
+    """To people and to programs."""
+    words = ("explain", "digits-thaw", "stem.norm.weight")
+    reason = "frozen by rule 'stem' until 6 epochs"
+    assert command(*words).out.splitlines()[0] == f"stem.norm.weight: 16 elements in group no_decay.stem, {reason}"
+    data = json.loads(command(*words, "--json").out)
+    assert (data["group"], data["frozen"]) == ("no_decay.stem", reason)
+
+
 def test_programs_get_the_whole_history(command):
     """What was overridden, too."""
     data = json.loads(command("explain", "digits-finetune", "backbone.0.norm.bias", "--json").out)

@@ -39,6 +39,17 @@ def test_programs_get_the_recipe_and_every_parameter_s_place(command):
     assert data["frozen"][0] == {"parameter": "stem.conv.weight", "reason": "frozen by rule 'stem'"}
 
 
+def test_programs_get_what_is_thawed_when(command):
+    """By rule, and with the parameters."""
+    data = json.loads(command("show", "digits-thaw", "--json").out)
+    assert data["frozen"] == []
+    assert data["thawed"][0] == {
+        "rule": "stem",
+        "until": "6 epochs",
+        "parameters": ["stem.conv.weight", "stem.norm.weight", "stem.norm.bias"],
+    }
+
+
 def test_a_program_gets_its_mistakes_as_json(command):
     """Each with its path, on stdout, and nothing else anywhere."""
     answer = command("show", "digits-finetune", "--json", "--set", "sed=3", "--set", "plan.rules.2.lr=-1")

@@ -9,7 +9,13 @@ from torch import nn
 
 import paramgroups as pg
 import strategies_models as random
-from paramgroups.errors import DuplicateNameError, EmptyRuleError, HyperparameterValueError, InvalidNameError, PlanError
+from paramgroups.errors import (
+    DuplicateNameError,
+    EmptyRuleError,
+    HyperparameterValueError,
+    InvalidNameError,
+    PlanError,
+)
 from paramgroups.params import Param
 
 
@@ -78,6 +84,14 @@ WRONG: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], st
     "thawed though not frozen": (
         pg.Rule, ("a",), {"thaw": 3, "lr": 1}, HyperparameterValueError,
         "thaw = 3 in Rule('a', thaw=3, lr=1) cannot be used.\nIt must be given with frozen=True, or left out.",
+    ),
+    "a warm-up in its own unit": (
+        pg.Rule, ("a",), {"frozen": True, "thaw": 3, "warmup": pg.Constant(pg.Absolute(0.1))}, HyperparameterValueError,
+        "warmup = Constant(Absolute(0.1)) in Rule cannot be used.\nIt must be a duration, or a schedule of factors.",
+    ),
+    "a warm-up that is no duration": (
+        pg.Rule, ("a",), {"frozen": True, "thaw": 3, "warmup": 0.5}, HyperparameterValueError,
+        "warmup = 0.5 in Rule cannot be used.\nIt must be a duration, or a schedule of factors.",
     ),
     "warming up though not thawed": (
         pg.Rule, ("a",), {"frozen": True, "warmup": 3}, HyperparameterValueError,

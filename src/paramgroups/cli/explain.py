@@ -35,13 +35,14 @@ def _data(found: Grouping, name: str) -> dict[str, Any]:
     from paramgroups.params import find
 
     param = find(found.params, name)
-    frozen = next((each.reason for each in found.frozen if each.param is param), None)
+    reasons = [each.reason for each in found.frozen if each.param is param]
+    reasons += [f"frozen by {each.why.reason}" for each in found.thaws if param in each.params]
     group = next((group for group in found.groups if param in group.params), None)
     history = {} if group is None else group.histories[group.params.index(param)]
     return {
         "parameter": param.name,
         "elements": param.numel,
-        "frozen": frozen,
+        "frozen": next(iter(reasons), None),
         "group": None if group is None else group.name,
         "hyperparameters": {
             key: {

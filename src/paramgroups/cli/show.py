@@ -58,4 +58,8 @@ def _data(recipe: Recipe, found: Grouping) -> dict[str, Any]:
         for group in found.groups
     ]
     frozen = [{"parameter": each.param.name, "reason": each.reason} for each in found.frozen]
-    return {"recipe": recipe.model_dump(), "groups": groups, "frozen": frozen}
+    thawed = [
+        {"rule": each.rule, "until": each.when, "parameters": [param.name for param in each.params]}
+        for each in found.thaws
+    ]
+    return {"recipe": recipe.model_dump(), "groups": groups, "frozen": frozen, "thawed": thawed}

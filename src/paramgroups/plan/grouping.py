@@ -224,6 +224,8 @@ class Grouping:
     def _holds(self) -> Callable[[Param], Iterable[Hold]]:
         """Of each parameter, why it is frozen, or will be once the optimizer is built."""
         planned = {id(param): each.why for each in self.thaws for param in each.params}
+        if not planned:
+            return holds_of
         return lambda param: dict.fromkeys([*([planned[id(param)]] if id(param) in planned else ()), *holds_of(param)])
 
     def _by_parameter(self) -> dict[str, tuple[str, dict[str, Any]]]:

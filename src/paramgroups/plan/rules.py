@@ -71,7 +71,8 @@ class Rule:
     Raises:
         EmptyRuleError: it says nothing.
         InvalidNameError: `name` could not be used as a metric name.
-        HyperparameterValueError: a value that no optimizer could use.
+        HyperparameterValueError: a value that no optimizer could use, or a thaw of what is not frozen.
+        DurationError: `thaw` or `warmup` is no duration.
 
     Example:
         >>> Rule("head.*", lr=1e-3, name="head")
@@ -105,7 +106,7 @@ class Rule:
             ("frozen", frozen),
             ("optional", optional),
             ("thaw", None if thaw is None else as_duration(thaw, "Rule.thaw", rest=False)),
-            ("warmup", as_duration(warmup, "Rule.warmup", rest=False) if isinstance(warmup, (int, str)) else warmup),
+            ("warmup", None if warmup is None else _warmup(warmup)),
             ("values", tuple(sorted((key, plain(value)) for key, value in hyperparameters.items()))),
         ):
             object.__setattr__(self, field, value)
@@ -384,6 +385,15 @@ def _one_selector(given: Sequence[object]) -> str:
     globs = [each for each in given if isinstance(each, str)]
     meant = repr(Named(*globs)) if len(globs) == len(given) else "first | second"
     return f"Rule({shown}, ...) has {len(given)} selectors; a rule has one.\nWrite Rule({meant}, ...)."
+
+
+def _warmup(given: Duration | Schedule) -> Duration | Schedule:
+    """A warm-up that could be one: so long, or factors."""
+    if isinstance(given, (int, str)):
+        return as_duration(given, "Rule.warmup", rest=False)
+    if not isinstance(given, Schedule) or not given.pure_factor:
+        raise HyperparameterValueError("warmup", given, "Rule", "a duration, or a schedule of factors")
+    return given
 
 
 def _number(name: str, value: Any, where: str, allowed: Range) -> float:

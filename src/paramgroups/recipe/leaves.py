@@ -70,9 +70,7 @@ def _read_duration(given: object) -> Duration:
     """A moment or a length of the run, in what a recipe's run counts."""
     duration = as_duration(given, "a recipe", rest=False)
     if "token" in str(duration):
-        raise ValueError(
-            f"{given!r} is in tokens, which a recipe's run does not count: only steps, epochs and samples."
-        )
+        raise ValueError(f"{given!r} is in tokens, which {_UNCOUNTED}")
     return duration
 
 
