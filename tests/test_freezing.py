@@ -3,6 +3,7 @@
 import copy
 import warnings
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -340,7 +341,7 @@ def test_in_a_run_of_several_processes_the_optimizer_is_needed_and_gradients_are
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     model = net()
-    optimizer = pg.Plan(lr=0.1).build(model, torch.optim.SGD, weight_decay=0.1)
+    optimizer = pg.Plan(lr=0.1).build(model, torch.optim.SGD, ranks=False, weight_decay=0.1)
     with pytest.raises(FreezeError, match=r"(?s)several processes.*freeze\(model, select, optimizer\)"):
         pg.freeze(model, "stem.*")
     frozen = pg.freeze(model, "stem.*", optimizer)
@@ -352,7 +353,7 @@ def test_in_a_run_of_several_processes_the_optimizer_is_needed_and_gradients_are
     frozen.thaw()
     step(model, optimizer)
     assert not torch.equal(model["stem"].weight, before)
-    pg.Plan(pg.Rule("stem.*", frozen=True), lr=0.1).build(model, torch.optim.SGD)
+    pg.Plan(pg.Rule("stem.*", frozen=True), lr=0.1).build(model, torch.optim.SGD, ranks=False)
     assert not model["stem"].weight.requires_grad
 
 
@@ -363,6 +364,8 @@ def test_what_was_frozen_when_the_model_was_wrapped_is_refused_by_name(monkeypat
     nn.Module.__init__(wrapped)
     wrapped.module = net()
     wrapped.module["stem"].requires_grad_(False)
+    summed = [p for p in wrapped.module.parameters() if p.requires_grad]
+    wrapped.reducer = SimpleNamespace(_get_zeros_like_grad_buckets=lambda: [SimpleNamespace(parameters=lambda: summed)])
     for count in (2, 1):
         monkeypatch.setattr(dist, "get_world_size", lambda count=count: count)
         if count > 1:

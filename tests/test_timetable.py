@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import paramgroups as pg
+from paramgroups import agreement
 from paramgroups.errors import (
     ClockError,
     CompositionError,
@@ -449,6 +450,7 @@ def two_processes(monkeypatch):
     """What is asked of torch.distributed in one of two processes."""
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(agreement, "processes", lambda: 1)  # with whom groups are compared
 
 
 @pytest.mark.usefixtures("two_processes")

@@ -18,7 +18,7 @@ from paramgroups.params import Param, named, unwrapped
 from paramgroups.plan.audit import selected
 from paramgroups.plan.rules import select_code
 from paramgroups.selectors import Selector, selector
-from paramgroups.sharding import trained_alone
+from paramgroups.sharding import check_summed
 
 State: TypeAlias = Literal["keep", "drop"]
 
@@ -152,18 +152,8 @@ def check_synchronised(params: Iterable[Param]) -> None:
     Raises:
         FreezeError: one was frozen when DistributedDataParallel wrapped the model.
     """
-    if processes() == 1:
-        return
-    own = list(params)
-    alone = trained_alone([param.parameter for param in own])
-    if alone:
-        names = [param.name for param in own if param.parameter in alone]
-        raise FreezeError(
-            f"{listing(names)} required no gradients when DistributedDataParallel wrapped the model, so each process "
-            "would train its own.",
-            "Wrap the model first, while they require gradients, and freeze them then: freeze(model, select, "
-            "optimizer), or a Timetable. Their gradients are thrown away until they are thawed.",
-        )
+    if processes() > 1:
+        check_summed({param.parameter: param.name for param in params})
 
 
 def check_leaves_out(optimizer: Optimizer | None) -> None:

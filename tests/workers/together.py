@@ -107,6 +107,7 @@ def frozen_when_wrapped() -> dict[str, Any]:
     gradients = [torch.zeros_like(weight) for _ in range(2)]
     assert weight.grad is not None
     dist.all_gather(gradients, weight.grad)
+    refused.append(said(optimizer.step))
     return {"refused": refused, "still": still, "apart": not torch.equal(*gradients)}
 
 
