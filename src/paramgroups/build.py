@@ -76,7 +76,7 @@ def build(
     """An optimizer with the plan's groups; see `Plan.build`."""
     with agreed(ranks) as account:
         optimizer, grouping = _built(plan, model, optimizer_class, merge, kwargs)
-        if processes() > 1:
+        if account.wanted:
             account.statements = statements(grouping, optimizer)
     fix(grouping, model, optimizer)
     if processes() > 1:
