@@ -34,7 +34,7 @@ def main():
     for _ in range(ROUNDS):
         took, grouping = seconds(lambda: plan.on(net, torch.optim.AdamW))
         planning.append(took)
-        took, digest = seconds(lambda: Account(statements(grouping, optimizer)).digest)  # noqa: B023 - called at once
+        took, digest = seconds(lambda: Account(statements=statements(grouping, optimizer)).digest)  # noqa: B023 - called at once
         comparing.append(took)
         assert len(digest) == 64
     whole, part = statistics.median(planning), statistics.median(comparing)

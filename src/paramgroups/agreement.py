@@ -30,8 +30,9 @@ Statement: TypeAlias = tuple[str, str]
 @final
 @dataclass
 class Account:
-    """What one process says of its groups, statement by statement, each subject once."""
+    """What one process says of its groups, statement by statement, each subject once; and whether anybody asks."""
 
+    wanted: bool = False
     statements: list[Statement] = field(default_factory=list)
 
     @property
@@ -54,8 +55,8 @@ def agreed(ranks: Ranks) -> Iterator[Account]:
     Raises:
         DisagreementError: they differ. It is raised by every process.
     """
-    account = Account()
     group = _compared(ranks)
+    account = Account(wanted=group is not None)
     if group is None:
         yield account
         return

@@ -77,7 +77,7 @@ def build(
             hyperparameters.check_name("default", "build", kinds)
             kwargs, default = kwargs | {"default": default}, None
         optimizer, grouping = _built(plan, model, kinds, kwargs, merge=merge, default=default)
-        if processes() > 1:
+        if account.wanted:
             account.statements = statements(grouping, optimizer)
     fix(grouping, model, optimizer)
     if processes() > 1:

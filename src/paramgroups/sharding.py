@@ -70,8 +70,9 @@ def check_summed(names: Mapping[Tensor, str]) -> None:
     Raises:
         FreezeError: one required none then, so that each process trains its own.
     """
-    alone = {id(parameter) for wrapper in _wrappers() for parameter in wrapper.module.parameters()}
-    alone -= {each for wrapper in _wrappers() for each in _summed(wrapper)}
+    wrappers = _wrappers()
+    alone = {id(parameter) for wrapper in wrappers for parameter in wrapper.module.parameters()}
+    alone -= {each for wrapper in wrappers for each in _summed(wrapper)}
     found = sorted(name for parameter, name in names.items() if id(parameter) in alone)
     if found:
         raise FreezeError(
