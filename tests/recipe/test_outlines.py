@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import paramgroups as pg
@@ -128,6 +128,9 @@ def usable(schedule):
 
 
 @given(chains_with_text().filter(usable), st.sampled_from([0.5, 1.0, 7.0]), st.integers(1, 200))
+@example(
+    pg.Warmup(0).then(pg.Cosine("rest")).then(pg.schedules.WarmupStableDecay(13, warmup=0, cooldown="1.25%")), 0.5, 26
+)
 def test_what_is_told_without_the_data_is_wrong_with_any(schedule, epochs, batches):
     """However many batches an epoch has, the scheduler refuses it too."""
     data = {"model": "lenet", "data": "digits", "optimizer": "AdamW", "plan": {}, "horizon": {"epochs": epochs}}

@@ -43,6 +43,7 @@ from paramgroups.train.batches import Batches
 from paramgroups.train.job import Span
 from paramgroups.train.models import MODELS
 
+_ONE_BY_ONE: Final = 1000
 _EPOCHS: Final = range(1, 10**9)  # batches in an epoch, up to more than any data has
 
 
@@ -303,5 +304,9 @@ def _fewest(schedule: Schedule, horizon: Callable[[int], Horizon]) -> int:
             return False
         return True
 
-    place = bisect_left(_EPOCHS, True, key=fits)
+    # One by one at first: parts of so many updates and of so many percent may fit here, and not in longer runs.
+    short = next(filter(fits, _EPOCHS[:_ONE_BY_ONE]), None)
+    if short is not None:
+        return short
+    place = bisect_left(_EPOCHS, True, lo=_ONE_BY_ONE, key=fits)
     return _EPOCHS[place] if place < len(_EPOCHS) else 1
