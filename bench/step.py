@@ -1,14 +1,17 @@
 """Claim: one step over all groups costs nearly the same in 1, 50 and 300 groups, and less than any of torch's steps.
 
 AdamW and SGD with momentum, float32, 2 threads, against the best of torch's for-loop, foreach and fused, all timed in
-the same rounds. Parameters are compared after the same steps before anything is timed. Then the memory that steps add
-at their peak, and whole training steps of a small network, and of a transformer of 20 M parameters in 50 groups.
+the same rounds, each in a process of its own. Parameters are compared after the same steps before anything is timed.
+Then the memory that steps add at their peak, and whole training steps of a small network, and of a transformer of 20 M
+parameters in 50 groups.
 
     python bench/step.py             # all of it, some minutes
     python bench/step.py --quick     # the tables alone, fewer rounds
 """
 
+import functools
 import itertools
+import multiprocessing
 import resource
 import statistics
 import subprocess
@@ -53,26 +56,63 @@ def seconds(step, repeats):
     return (time.perf_counter() - start) / repeats
 
 
-def rounds_of(steps, repeats):
-    """Every step timed in turn, in so many rounds; the order is turned from round to round."""
+def rounds_of(sides, repeats, pause=0.0):
+    """Every side timed in turn, in so many rounds; the order is turned from round to round."""
     rounds = []
     for turn in range(ROUNDS):
-        order = [(index + turn) % len(steps) for index in range(len(steps))]
-        times = {index: seconds(steps[index], repeats) for index in order}
-        rounds.append([times[index] for index in range(len(steps))])
+        times = {}
+        for index in range(len(sides)):
+            place = (index + turn) % len(sides)
+            time.sleep(pause)
+            times[place] = sides[place](repeats)
+        rounds.append([times[index] for index in range(len(sides))])
     return rounds
 
 
+def serve(connection, package, name, *shape):
+    """An optimizer that sends its parameters, and then the seconds that a step takes, as often as it is asked."""
+    torch.set_num_threads(2)
+    how = {} if package == "ours" else TORCHS[package]
+    kind = getattr(pg.optim if package == "ours" else torch.optim, name)
+    optimizer = made(kind, *shape, **OPTIMIZERS[name], **how)
+    connection.send([group["params"][0].detach().numpy() for group in optimizer.param_groups])
+    while (repeats := connection.recv()) is not None:
+        connection.send(seconds(optimizer.step, repeats))
+
+
+class Alone:
+    """An optimizer in a process of its own, as a training run has one.
+
+    In one process torch's threads, which spin for a while after each of its steps, would take a core from what is timed
+    next, and the tensors of four optimizers would drive each other out of the cache.
+    """
+
+    def __init__(self, *what):
+        here, there = multiprocessing.get_context("spawn").Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, *what), daemon=True)
+        self.process.start()
+        self.connection = here
+
+    def __call__(self, repeats):
+        self.connection.send(repeats)
+        return self.connection.recv()
+
+    def end(self):
+        self.connection.send(None)
+        self.process.join()
+
+
 def line(name, tensors, elements, groups, asked):
-    """One line of the table; returns the median of ours."""
-    options = OPTIMIZERS[name]
-    ours = made(getattr(pg.optim, name), tensors, elements, groups, **options)
-    theirs = [made(getattr(torch.optim, name), tensors, elements, groups, **options, **how) for how in TORCHS.values()]
-    for other in theirs:
-        for own, group in zip(ours.param_groups, other.param_groups, strict=True):
-            torch.testing.assert_close(own["params"], group["params"])
-    steps = [ours.step, *(other.step for other in theirs)]
-    rounds = rounds_of(steps, max(1, int(0.02 / seconds(theirs[2].step, 3))))
+    """One line of the table."""
+    sides = [Alone(package, name, tensors, elements, groups) for package in ("ours", *TORCHS)]
+    params = [side.connection.recv() for side in sides]
+    for other in params[1:]:
+        for own, theirs in zip(params[0], other, strict=True):
+            torch.testing.assert_close(torch.from_numpy(own), torch.from_numpy(theirs))
+    repeats = max(5, int(0.02 / sides[3](3)))
+    rounds = rounds_of(sides, repeats, pause=0.02)
+    for side in sides:
+        side.end()
     mine, *others = (statistics.median(column) for column in zip(*rounds, strict=True))
     best = min(range(len(others)), key=others.__getitem__)
     low, ratio, high = statistics.quantiles([each[1 + best] / each[0] for each in rounds], n=4)
@@ -83,21 +123,25 @@ def line(name, tensors, elements, groups, asked):
         f"{list(TORCHS)[best]:>8} {ratio:>6.1f}×  ({low:.1f}, {high:.1f}) {wanted:>8} {rate}",
         flush=True,
     )
-    return mine
 
 
 def table():
     print(
         f"{'tensors':>21} {'groups':>6} {'ours ms':>9} {'torch ms':>9} {'best':>8} {'ratio':>7}  quartiles, asked, GB/s"
     )
-    alone = {}
     for name, ((tensors, elements), groups) in itertools.product(OPTIMIZERS, LINES.items()):
         for count, asked in groups.items():
-            alone[name, elements, count] = line(name, tensors, elements, count, asked)
-    print("\nours in 300 groups against 1:")
+            line(name, tensors, elements, count, asked)
+    print("\nours in 300 groups against 1, in the same rounds:")
     for name, (elements, asked) in itertools.product(OPTIMIZERS, FLAT.items()):
-        ratio = alone[name, elements, 300] / alone[name, elements, 1]
-        print(f"{name:<6}  300 × {elements:>7,}  {ratio:.2f}×  (asked: at most {asked}×)")
+        sides = [Alone("ours", name, 300, elements, groups) for groups in (300, 1)]
+        for side in sides:
+            side.connection.recv()
+        rounds = rounds_of(sides, max(5, int(0.02 / sides[0](3))), pause=0.02)
+        for side in sides:
+            side.end()
+        low, ratio, high = statistics.quantiles([many / one for many, one in rounds], n=4)
+        print(f"{name:<6}  300 × {elements:>7,}  {ratio:.2f}×  ({low:.2f}, {high:.2f})  (asked: at most {asked}×)")
 
 
 def peak(kind):
@@ -155,7 +199,7 @@ def networks():
                 step()
         for _, model in sides[1:]:
             torch.testing.assert_close(list(sides[0][1].parameters()), list(model.parameters()), rtol=1e-3, atol=1e-4)
-        rounds = rounds_of([step for step, _ in sides], repeats)
+        rounds = rounds_of([functools.partial(seconds, step) for step, _ in sides], repeats)
         mine = statistics.median(each[0] for each in rounds) * 1e3
         for index, name in enumerate(kinds):
             if index:

@@ -29,6 +29,10 @@ SHARE: Final = 65_536
 """A thread is given at least so many elements: with fewer, handing them over takes longer than updating them."""
 
 
+BLOCK: Final = 2048
+"""So many elements are updated in one go: memory is read faster then than in one go over a large tensor."""
+
+
 class Kernel(NamedTuple):
     """The two parts of a step, compiled."""
 
@@ -128,7 +132,7 @@ _RUN: Final = """
 def run(first, last, offsets, addresses, scalars, scale):
     row = np.searchsorted(offsets, first, side="right") - 1
     while first < last:
-        end = min(last, offsets[row + 1])
+        end = min(last, offsets[row + 1], first + BLOCK)
         n, skipped = end - first, (first - offsets[row]) * size
         {arrays}
         {given}
@@ -139,7 +143,7 @@ def run(first, last, offsets, addresses, scalars, scale):
             {new}= update({old}, {numbers})
             {kept}
         first = end
-        row += 1
+        row += end == offsets[row + 1]
 """
 
 
@@ -181,6 +185,7 @@ def compiled(algorithm: Algorithm, dtype: torch.dtype, counted: torch.dtype) -> 
     """
     stored, computed, widen, narrow = _MEMORY[dtype]
     meanings = {
+        "BLOCK": BLOCK,
         "READY": READY,
         "carray": carray,
         "computed": computed,

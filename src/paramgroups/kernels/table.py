@@ -151,7 +151,8 @@ class Table:
     def _apart(self, *, gradients: bool) -> bool:
         """Whether no two ready rows write to the same memory, as parameters do that share their data."""
         ready = self._status == walk.READY
-        starts = self._addresses[ready][:, [*self._written, 1] if gradients else self._written]
+        rows = slice(None) if ready.all() else ready
+        starts = self._addresses[rows][:, [*self._written, 1] if gradients else self._written]
         if not np.array_equal(starts, self._last[0]):
             order = np.argsort(starts, axis=None)
             ends = starts + self._bytes[ready, None]
