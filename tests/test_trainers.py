@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ import paramgroups as pg
 import rigs
 import trainers
 from paramgroups.errors import ClaimError, ClockError, ClockStalledError, NotAnOptimizerError
+from ranks import free_port
 from workers import pair
 
 WORKER = Path(pair.__file__)
@@ -46,13 +46,6 @@ def _no_accelerator_is_left():
 def test_after_n_real_updates_the_values_are_what_preview_said_of_n(name, tmp_path):
     """One process: a line a situation, to the bit, where the parameters' own movement counts the updates."""
     rigs.hold(trainers.situations(tmp_path)[name])
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
 
 
 def said_by(process):

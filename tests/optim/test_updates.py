@@ -36,6 +36,16 @@ def test_a_closure_is_evaluated_once_with_gradients_enabled():
     assert len(optimizer.updates) == 2
 
 
+def test_a_class_without_an_update_says_so():
+    """And what to do."""
+
+    class Unfinished(Updating):
+        pass
+
+    with pytest.raises(TypeError, match=r"Unfinished has no update.*\n.*a class that has one"):
+        Unfinished([torch.zeros(1)], {}).step()
+
+
 def test_an_unhooked_step_runs_no_hook():
     """Torch wraps the step of a class once it was instantiated; what is beneath is the class's own."""
     weight = nn.Parameter(torch.zeros(1))

@@ -73,7 +73,9 @@ class Updating(Optimizer):
 
     def _update(self) -> None:
         """One update of every parameter that has a gradient."""
-        raise NotImplementedError
+        raise TypeError(
+            f"{type(self).__name__} has no update, and so no step.\nMix Updating into a class that has one."
+        )
 
 
 def unhooked(step: Any) -> Callable[..., Any]:
